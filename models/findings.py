@@ -1,0 +1,229 @@
+"""What an analysis says: lungs, nodules and risk. Frozen, valid once constructed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import IntEnum, StrEnum
+
+import numpy as np
+import numpy.typing as npt
+
+
+class LungLabel(IntEnum):
+    """Voxel labels of a lung mask; the numbers are those of lungmask R231."""
+
+    BACKGROUND = 0
+    RIGHT = 1
+    LEFT = 2
+
+
+class Side(StrEnum):
+    """The patient's side."""
+
+    RIGHT = "right"
+    LEFT = "left"
+
+
+class Third(StrEnum):
+    """Craniocaudal third of the lung that holds the nodule. A third is not a lobe."""
+
+    UPPER = "upper"
+    MIDDLE = "middle"
+    LOWER = "lower"
+
+
+class Attenuation(StrEnum):
+    """Attenuation type of a nodule (Fleischner glossary; Lung-RADS v2022)."""
+
+    SOLID = "solid"
+    PART_SOLID = "part_solid"
+    GROUND_GLASS = "ground_glass"
+    CALCIFIED = "calcified"
+
+
+class LungRadsCategory(StrEnum):
+    """Lung-RADS v2022 categories (ACR, November 2022)."""
+
+    INCOMPLETE = "0"
+    NEGATIVE = "1"
+    BENIGN = "2"
+    PROBABLY_BENIGN = "3"
+    SUSPICIOUS_4A = "4A"
+    SUSPICIOUS_4B = "4B"
+    SUSPICIOUS_4X = "4X"
+
+
+class AnalysisRefused(Exception):
+    """The volume cannot be analysed honestly, for example because no lungs are in view.
+
+    Attributes
+    ----------
+    code
+        Short constant for machines, such as ``NO_LUNGS``.
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+@dataclass(frozen=True, eq=False)
+class Lungs:
+    """Both lungs of one volume.
+
+    Parameters
+    ----------
+    labels
+        (K, J, I) uint8 on the volume's own grid; values of ``LungLabel``. Vessels and nodules
+        inside the lung, also those that touch the pleura, belong to the mask.
+    right_ml, left_ml
+        Volumes in millilitres.
+    warnings
+        Plain sentences for the report, such as "the lungs are cut off at the last slice".
+    """
+
+    labels: npt.NDArray[np.uint8]
+    right_ml: float
+    left_ml: float
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def volume_ml(self) -> float:
+        """Volume of both lungs in millilitres."""
+        return self.right_ml + self.left_ml
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A place that may be a nodule.
+
+    Parameters
+    ----------
+    center_kji
+        Fractional voxel index of the centre.
+    probability
+        0 to 1, that this is a nodule.
+    diameter_mm
+        Rough diameter from the scale of the strongest response.
+    """
+
+    center_kji: tuple[float, float, float]
+    probability: float
+    diameter_mm: float
+
+
+@dataclass(frozen=True)
+class Caliper:
+    """A straight line measured on one slice: two ends (fractional k, j, i) and a length in mm."""
+
+    start_kji: tuple[float, float, float]
+    end_kji: tuple[float, float, float]
+    length_mm: float
+
+
+@dataclass(frozen=True)
+class RiskRange:
+    """A probability, as a range where inputs are unknown; ``low == high`` when all are known.
+
+    Parameters
+    ----------
+    low, high
+        0 to 1.
+    unknown
+        Names of the inputs that were not known and span the range.
+    """
+
+    low: float
+    high: float
+    unknown: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class LungRads:
+    """A Lung-RADS v2022 assessment; ``category`` is None when it is undetermined, ``basis`` says why."""
+
+    category: LungRadsCategory | None
+    basis: str
+
+
+@dataclass(frozen=True, eq=False)
+class NoduleMeasurement:
+    """What is measured on one nodule.
+
+    Parameters
+    ----------
+    mask
+        (k, j, i) bool, the nodule's voxels inside its bounding box.
+    mask_offset_kji
+        Volume index of the box's first voxel.
+    center_kji
+        Centre of mass, fractional volume index.
+    long_axis, short_axis
+        On the axial slice of largest area; the short axis is perpendicular to the long one.
+    mean_diameter_mm
+        (long + short) / 2 (Lung-RADS v2022).
+    solid_diameter_mm
+        Mean diameter of the solid core; None unless part-solid.
+    """
+
+    mask: npt.NDArray[np.bool_]
+    mask_offset_kji: tuple[int, int, int]
+    center_kji: tuple[float, float, float]
+    long_axis: Caliper
+    short_axis: Caliper
+    mean_diameter_mm: float
+    volume_mm3: float
+    mean_hu: float
+    sd_hu: float
+    attenuation: Attenuation
+    solid_diameter_mm: float | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Nodule:
+    """One nodule: where it is, how sure we are, what was measured, what it may mean."""
+
+    id: int
+    center_lps_mm: tuple[float, float, float]
+    probability: float
+    measurement: NoduleMeasurement
+    side: Side
+    third: Third
+    brock: RiskRange
+    lung_rads: LungRads
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class PatientFacts:
+    """What is known of the patient that a risk model asks for; None is unknown, never assumed."""
+
+    age_years: float | None = None
+    female: bool | None = None
+    family_history: bool | None = None
+    emphysema: bool | None = None
+    spiculation: bool | None = None
+
+
+@dataclass(frozen=True)
+class ModelIdentity:
+    """Which algorithm spoke: goes into the structured report (TID 4019) and report.json."""
+
+    name: str
+    version: str
+    sha256: str
+    training_data: str
+    intended_use: str
+
+
+@dataclass(frozen=True, eq=False)
+class Findings:
+    """All that one analysis says about one volume; nodules sorted by falling probability, ids from 1."""
+
+    lungs: Lungs
+    nodules: tuple[Nodule, ...]
+    lung_rads: LungRads
+    models: tuple[ModelIdentity, ...]
+    device: str
+    timings_s: dict[str, float] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()

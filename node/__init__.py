@@ -1,0 +1,1 @@
+"""An imaging network node: DICOM in, analysis, DICOM out."""

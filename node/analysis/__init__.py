@@ -1,0 +1,1 @@
+"""Analysis: a volume becomes findings, through the functions of models."""

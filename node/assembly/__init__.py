@@ -1,0 +1,1 @@
+"""Assembly: datasets of one series become a volume, or a named reason why not."""

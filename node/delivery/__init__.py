@@ -1,0 +1,1 @@
+"""Delivery: results go to their destinations, with retries, and nothing is claimed."""

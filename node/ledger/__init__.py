@@ -1,0 +1,1 @@
+"""Durable state: what was received, what became of it, where it went."""

@@ -1,0 +1,1 @@
+"""Results: findings become DICOM objects, pictures and pages."""

@@ -1,0 +1,1 @@
+"""Series: states, completeness and selection; pure, no clock and no I/O."""

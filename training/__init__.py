@@ -1,0 +1,1 @@
+"""Training: generated data, tasks and evaluation that build the models."""
