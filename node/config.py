@@ -1,0 +1,242 @@
+"""Settings: config.yaml, then environment variables, checked before anything starts.
+
+Each setting stands once in config.yaml, with its unit and a comment. ``PULMONODE_`` + the path in
+capitals with ``__`` between levels overrides it (``PULMONODE_NODE__PORT=104``); lists are given as YAML.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+from node.errors import ConfigError
+from node.series.retry import RetryPolicy
+from node.series.selection import SelectionRules
+
+ENVIRONMENT_PREFIX = "PULMONODE_"
+_NOT_SETTINGS = frozenset({"PULMONODE_CONFIG"})  # the path of the file itself
+
+
+def _ae_title(value: str) -> str:
+    """Check an AE title: 1 to 16 printable ASCII characters without backslash (PS3.5 Table 6.2-1)."""
+    if not (1 <= len(value) <= 16 and value.isascii() and value.isprintable() and "\\" not in value and value.strip()):
+        raise ValueError("an AE title has 1 to 16 printable ASCII characters and no backslash")
+    return value
+
+
+def _device(value: str) -> str:
+    name, _, index = value.partition(":")
+    if value in {"auto", "cpu", "cuda"} or (name == "cuda" and index.isdigit()):
+        return value
+    raise ValueError("allowed are auto, cpu, cuda and cuda:<number>")
+
+
+AeTitle = Annotated[str, AfterValidator(_ae_title)]
+Port = Annotated[int, Field(ge=0, le=65535)]
+PositiveSeconds = Annotated[float, Field(gt=0, le=7 * 86400)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class NodeSection(_Section):
+    """The node's own application entity."""
+
+    ae_title: AeTitle = "PULMONODE"
+    host: str = "127.0.0.1"
+    port: Port = 11112
+    require_called_ae_title: bool = True
+    any_storage_class: bool = True
+    maximum_associations: int = Field(20, ge=1, le=1000)
+    drain_s: PositiveSeconds = 60.0
+
+
+class PeerSection(_Section):
+    """One application entity that may send."""
+
+    ae_title: AeTitle
+    address: str | None = None
+
+
+class DestinationSection(_Section):
+    """One application entity that gets the results."""
+
+    name: str = Field(min_length=1, max_length=64)
+    ae_title: AeTitle
+    host: str = Field(min_length=1)
+    port: Port
+
+
+class SeriesSection(_Section):
+    """When a series counts as complete."""
+
+    quiet_s: PositiveSeconds = 60.0
+    study_cap_s: PositiveSeconds = 900.0
+
+
+class AnalysisSection(_Section):
+    """How the analysis runs."""
+
+    threshold: float | None = Field(None, ge=0, le=1)
+    attempts: int = Field(3, ge=1, le=20)
+    timeout_s: PositiveSeconds = 1800.0
+
+
+class ResultsSection(_Section):
+    """Which results are made."""
+
+    captures: bool = True
+    notices: bool = True
+    neighbours: int = Field(1, ge=0, le=5)
+
+
+class DeliverySection(_Section):
+    """How often and how patiently results are sent."""
+
+    attempts: int = Field(10, ge=1, le=100)
+    first_wait_s: PositiveSeconds = 30.0
+    longest_wait_s: PositiveSeconds = 600.0
+    timeout_s: PositiveSeconds = 60.0
+
+    @property
+    def policy(self) -> RetryPolicy:
+        """The same three numbers as the pure retry rule takes them."""
+        return RetryPolicy(self.attempts, self.first_wait_s, self.longest_wait_s)
+
+
+class RetentionSection(_Section):
+    """How long files stay in data_dir; the ledger's rows stay."""
+
+    instances_days: float = Field(7.0, gt=0)
+    results_days: float = Field(90.0, gt=0)
+    minimum_free_gb: float = Field(1.0, ge=0)
+
+
+class LogSection(_Section):
+    """What the log says."""
+
+    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    format: Literal["text", "json"] = "text"
+
+
+class Settings(_Section):
+    """Every setting of the node; frozen, and valid once constructed."""
+
+    node: NodeSection = NodeSection()
+    data_dir: Path = Path("var")
+    database_url: str | None = None
+    series: SeriesSection = SeriesSection()
+    selection: SelectionRules = SelectionRules()
+    peers: tuple[PeerSection, ...] = ()
+    destinations: tuple[DestinationSection, ...] = ()
+    device: Annotated[str, AfterValidator(_device)] = "auto"
+    analysis: AnalysisSection = AnalysisSection()
+    results: ResultsSection = ResultsSection()
+    delivery: DeliverySection = DeliverySection()
+    retention: RetentionSection = RetentionSection()
+    log: LogSection = LogSection()
+
+    @model_validator(mode="after")
+    def _destinations_are_others(self) -> Settings:
+        names = [destination.name for destination in self.destinations]
+        if len(set(names)) != len(names):
+            raise ValueError("destinations: each name may stand once")
+        for destination in self.destinations:
+            if destination.port == self.node.port and _same_host(destination.host, self.node.host):
+                raise ValueError(f"destinations: {destination.name} is this node itself; results would come back")
+        return self
+
+    @property
+    def ledger_url(self) -> str:
+        """The database URL: as set, else SQLite in ``data_dir``."""
+        return self.database_url or f"sqlite:///{self.data_dir / 'ledger.sqlite'}"
+
+
+def load_settings(path: Path | None, environment: Mapping[str, str] = os.environ) -> Settings:
+    """Read config.yaml, lay the environment over it and check the whole.
+
+    Raises
+    ------
+    ConfigError
+        One line that names the key, the value and what is allowed.
+    """
+    values = _read(path) if path else {}
+    _refuse_password(values.get("database_url"))
+    for name, text in environment.items():
+        if name.startswith(ENVIRONMENT_PREFIX) and name not in _NOT_SETTINGS:
+            _overlay(values, name, text)
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError(_one_line(error)) from None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
+    if values is not None and not isinstance(values, dict):
+        raise ConfigError(f"{path} must hold keys and values, found {type(values).__name__}")
+    return values or {}
+
+
+def _overlay(values: dict[str, Any], name: str, text: str) -> None:
+    *levels, key = name.removeprefix(ENVIRONMENT_PREFIX).lower().split("__")
+    section = values
+    for level in levels:
+        if section.get(level) is None:
+            section[level] = {}
+        section = section[level]
+        if not isinstance(section, dict):
+            raise ConfigError(f"{name}: {level} holds a single value, not further keys")
+    try:
+        section[key] = yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise ConfigError(f"{name}={text!r} is not a valid YAML value") from None
+
+
+def _refuse_password(database_url: object) -> None:
+    """Secrets come from the environment, never from config.yaml."""
+    if not isinstance(database_url, str):
+        return
+    try:
+        url = make_url(database_url)
+    except ArgumentError:
+        raise ConfigError("database_url is not a database URL, such as postgresql+psycopg://host/name") from None
+    if url.password:
+        raise ConfigError("database_url holds a password: set PULMONODE_DATABASE_URL in the environment instead")
+
+
+def _same_host(first: str, second: str) -> bool:
+    return first == second or (_is_this_machine(first) and _is_this_machine(second))
+
+
+def _is_this_machine(host: str) -> bool:
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host == "localhost"
+    return address.is_loopback or address.is_unspecified
+
+
+def _one_line(error: ValidationError) -> str:
+    """Name the first wrong key, its value and what is allowed."""
+    first = error.errors()[0]
+    key = ".".join(str(part) for part in first["loc"]) or "config"
+    if first["type"] in {"extra_forbidden", "unexpected_keyword_argument"}:
+        return f"{key}: there is no such setting; see config.yaml for the names"
+    message = first["msg"].removeprefix("Value error, ")
+    value = "" if isinstance(first["input"], dict) else f" = {first['input']!r}"
+    return f"{key}{value}: {message}"

@@ -1,0 +1,65 @@
+"""The job: what the node asks of its analysis process, and its form in JSON. Light: it imports no analysis."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from node.results.context import PredecessorReport
+
+
+@dataclass(frozen=True)
+class Job:
+    """One series to work on.
+
+    Parameters
+    ----------
+    files
+        The instances of the series; the order does not matter.
+    output
+        Folder for the results; made when it is not there.
+    source_digest
+        sha256 over the source instances.
+    refusal
+        (code, reason): only the notice is made, without looking at the pixels.
+    neighbours
+        Slices drawn on each side of a nodule's own slice.
+    """
+
+    files: tuple[Path, ...]
+    output: Path
+    source_digest: str
+    created_at: datetime
+    software_version: str
+    station_name: str
+    neighbours: int = 1
+    captures: bool = True
+    refusal: tuple[str, str] | None = None
+    predecessor: PredecessorReport | None = None
+
+
+def job_to_json(job: Job) -> dict[str, Any]:
+    """Say a job in plain JSON values."""
+    values = {**vars(job), "files": [str(path) for path in job.files], "output": str(job.output)}
+    values["created_at"] = job.created_at.isoformat()
+    values["predecessor"] = vars(job.predecessor) if job.predecessor else None
+    return values
+
+
+def job_from_json(values: dict[str, Any]) -> Job:
+    """Take a job back from plain JSON values."""
+    predecessor, refusal = values["predecessor"], values["refusal"]
+    return Job(
+        **{
+            **values,
+            "files": tuple(map(Path, values["files"])),
+            "output": Path(values["output"]),
+            "created_at": datetime.fromisoformat(values["created_at"]),
+            "predecessor": PredecessorReport(**predecessor) if predecessor else None,
+            "refusal": (refusal[0], refusal[1]) if refusal else None,
+        }
+    )
+
+

@@ -1,0 +1,67 @@
+"""The ledger: one database, four kinds of rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Engine, or_, select, update
+
+from node.ledger.deliveries import DeliveryLedger
+from node.ledger.engine import open_ledger
+from node.ledger.instances import InstanceLedger
+from node.ledger.outcomes import OutcomeLedger
+from node.ledger.records import DeliveryState
+from node.ledger.schema import deliveries, series
+from node.ledger.series import SeriesLedger
+from node.ledger.transitions import move
+from node.series.states import SeriesEvent, SeriesState
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """Durable state of the node. Each part is safe to call from any thread."""
+
+    engine: Engine
+    instances: InstanceLedger
+    series: SeriesLedger
+    outcomes: OutcomeLedger
+    deliveries: DeliveryLedger
+
+    @classmethod
+    def open(cls, url: str) -> Ledger:
+        """Open the database at ``url`` (SQLAlchemy), making it when it is new."""
+        engine = open_ledger(url)
+        return cls(engine, InstanceLedger(engine), SeriesLedger(engine), OutcomeLedger(engine), DeliveryLedger(engine))
+
+    def close(self) -> None:
+        """Let go of every connection."""
+        self.engine.dispose()
+
+    def put_back(self, uid: str, at: datetime) -> list[str]:
+        """Put a failed analysis or delivery back in line.
+
+        Parameters
+        ----------
+        uid
+            A Series Instance UID of a source, or a SOP Instance UID of a result.
+
+        Returns
+        -------
+        One sentence for each thing put back; empty when there was nothing to put back.
+        """
+        done: list[str] = []
+        with self.engine.begin() as connection:
+            mine = or_(deliveries.c.sop_instance_uid == uid, deliveries.c.series_instance_uid == uid)
+            again = update(deliveries).where(mine, deliveries.c.state.in_((DeliveryState.HELD, DeliveryState.REFUSED)))
+            count = connection.execute(
+                again.values(state=DeliveryState.PENDING, attempts=0, next_attempt_at=at, updated_at=at)
+            ).rowcount
+            if count:
+                done.append(f"{count} deliveries are due again")
+            state = connection.scalar(select(series.c.state).where(series.c.series_instance_uid == uid))
+            if state in {SeriesState.FAILED, SeriesState.REFUSED}:
+                fresh = {"attempts": 0, "next_attempt_at": None, "refusal_code": None}
+                move(connection, uid, SeriesEvent.RETRY, at, "by hand", **fresh, reason_code=None, reason=None)
+                done.append("the series waits for its analysis again")
+        return done

@@ -1,0 +1,130 @@
+"""Outcomes: what an analysis came to, its results, and what is to be sent where."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Engine, insert, select
+
+from node.ledger.records import DeliveryState, OutcomeRecord, ResultRecord, SeriesRecord
+from node.ledger.schema import analyses, deliveries, results, series
+from node.ledger.transitions import move
+from node.series.states import SeriesEvent, SeriesState
+
+REPORT_KIND = "SR"
+
+_EVENT_OF_OUTCOME = {
+    SeriesState.ANALYSED: SeriesEvent.ANALYSED,
+    SeriesState.REFUSED: SeriesEvent.REFUSED,
+    SeriesState.FAILED: SeriesEvent.FAILED,
+}
+
+
+class OutcomeLedger:
+    """The rows of analyses and results. Every method is one transaction."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def record(self, source: SeriesRecord, outcome: OutcomeRecord, destinations: Sequence[str], at: datetime) -> bool:
+        """Write an analysis, its results and their deliveries in one transaction; the files are on disk already.
+
+        Returns
+        -------
+        False, with nothing written, when the series has changed since the analysis began.
+        """
+        with self._engine.begin() as connection:
+            if not _is_unchanged(connection, source):
+                return False
+            analysis_id = _insert_analysis(connection, source, outcome, at)
+            fresh = _insert_results(connection, source, outcome.results, analysis_id, at)
+            _insert_deliveries(connection, source, fresh, destinations, at)
+            columns = {"reason_code": outcome.code, "reason": outcome.reason, "next_attempt_at": None}
+            event = _EVENT_OF_OUTCOME[outcome.state]
+            move(connection, source.series_instance_uid, event, at, outcome.reason, **columns)
+        return True
+
+    def last_report(self, series_instance_uid: str) -> ResultRecord | None:
+        """Give the structured report that was made last of a series: the predecessor of the next one."""
+        query = (
+            select(results)
+            .where(results.c.series_instance_uid == series_instance_uid, results.c.kind == REPORT_KIND)
+            .order_by(results.c.analysis_id.desc())
+        )
+        with self._engine.connect().execution_options(read_only=True) as connection:
+            row = connection.execute(query).first()
+        if row is None:
+            return None
+        return ResultRecord(row.sop_instance_uid, row.result_series_uid, row.sop_class_uid, row.kind, row.path)
+
+    def report_of(self, series_instance_uid: str) -> dict[str, Any] | None:
+        """Give the content of the last report.json of a series."""
+        query = (
+            select(analyses.c.report)
+            .where(analyses.c.series_instance_uid == series_instance_uid)
+            .order_by(analyses.c.id.desc())
+        )
+        with self._engine.connect().execution_options(read_only=True) as connection:
+            return connection.scalar(query)
+
+    def result_series(self) -> frozenset[str]:
+        """Give the Series Instance UID of everything this node ever made, so that it is never analysed."""
+        with self._engine.connect().execution_options(read_only=True) as connection:
+            return frozenset(connection.scalars(select(results.c.result_series_uid).distinct()))
+
+
+def _is_unchanged(connection: Connection, source: SeriesRecord) -> bool:
+    query = select(series.c.state, series.c.input_digest).where(
+        series.c.series_instance_uid == source.series_instance_uid
+    )
+    row = connection.execute(query).one()
+    return bool(row.state == SeriesState.READY and row.input_digest == source.input_digest)
+
+
+def _insert_analysis(connection: Connection, source: SeriesRecord, outcome: OutcomeRecord, at: datetime) -> int:
+    row = {
+        "series_instance_uid": source.series_instance_uid,
+        "input_digest": source.input_digest,
+        "software_version": outcome.software_version,
+        "status": outcome.state,
+        "report": outcome.report,
+        "wall_s": outcome.wall_s,
+        "finished_at": at,
+    }
+    return int(connection.execute(insert(analyses).values(row)).inserted_primary_key[0])
+
+
+def _insert_results(
+    connection: Connection, source: SeriesRecord, made: Iterable[ResultRecord], analysis_id: int, at: datetime
+) -> list[ResultRecord]:
+    """Add the results that are new; the same work done again makes the same UIDs, which are there already."""
+    uid = source.series_instance_uid
+    known = set(connection.scalars(select(results.c.sop_instance_uid).where(results.c.series_instance_uid == uid)))
+    fresh = [result for result in made if result.sop_instance_uid not in known]
+    for result in fresh:
+        row = {**vars(result), "analysis_id": analysis_id, "series_instance_uid": uid, "created_at": at}
+        connection.execute(insert(results).values(row))
+    return fresh
+
+
+def _insert_deliveries(
+    connection: Connection,
+    source: SeriesRecord,
+    fresh: Iterable[ResultRecord],
+    destinations: Sequence[str],
+    at: datetime,
+) -> None:
+    for result in fresh:
+        for destination in destinations:
+            row = {
+                "sop_instance_uid": result.sop_instance_uid,
+                "destination": destination,
+                "series_instance_uid": source.series_instance_uid,
+                "state": DeliveryState.PENDING,
+                "attempts": 0,
+                "next_attempt_at": at,
+                "updated_at": at,
+            }
+            connection.execute(insert(deliveries).values(row))

@@ -1,0 +1,90 @@
+"""What the ledger gives and takes: rows as values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from node.series.states import SeriesState
+
+
+class DeliveryState(StrEnum):
+    """Where one result stands with one destination."""
+
+    PENDING = "PENDING"  # to be sent at next_attempt_at
+    STORED = "STORED"  # the destination answered success
+    WARNING = "WARNING"  # stored, with a warning status
+    REFUSED = "REFUSED"  # refused for a reason that a retry cannot cure
+    HELD = "HELD"  # every attempt is used up; `pulmonode retry` puts it back
+
+
+@dataclass(frozen=True)
+class SeriesRecord:
+    """One row of the series table."""
+
+    series_instance_uid: str
+    study_instance_uid: str
+    state: SeriesState
+    reason_code: str | None
+    reason: str | None
+    completeness: str | None
+    instance_count: int
+    first_arrival: datetime
+    last_arrival: datetime
+    ready_at: datetime | None
+    input_digest: str | None
+    refusal_code: str | None
+    attempts: int
+    next_attempt_at: datetime | None
+    files_removed_at: datetime | None
+
+
+@dataclass(frozen=True)
+class ResultRecord:
+    """One result object on disk; ``path`` is relative to ``data_dir``."""
+
+    sop_instance_uid: str
+    result_series_uid: str
+    sop_class_uid: str
+    kind: str
+    path: str
+
+
+@dataclass(frozen=True)
+class OutcomeRecord:
+    """What one analysis came to.
+
+    Parameters
+    ----------
+    state
+        ANALYSED, REFUSED or FAILED.
+    code, reason
+        Why, where the state is not ANALYSED.
+    report
+        The content of report.json.
+    """
+
+    state: SeriesState
+    code: str | None
+    reason: str | None
+    report: dict[str, Any]
+    results: tuple[ResultRecord, ...]
+    software_version: str
+    wall_s: float
+
+
+@dataclass(frozen=True)
+class DeliveryRecord:
+    """One result that one destination is to get, or has got."""
+
+    sop_instance_uid: str
+    destination: str
+    series_instance_uid: str
+    path: str
+    state: DeliveryState
+    attempts: int
+    next_attempt_at: datetime | None
+    status: int | None
+    message: str | None

@@ -1,0 +1,70 @@
+"""The main job in one process: files of one series in, result objects on disk out.
+
+    write(results(analyse(assemble(files))))
+
+Used by ``pulmonode analyze`` and by the worker of ``pulmonode serve``. A series that cannot be
+analysed ends in a "not processed" notice, never in silence.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+from node.analysis.analyser import Analyser
+from node.analysis.patient import patient_facts
+from node.assembly.assemble import assemble_files
+from node.assembly.headers import read_headers
+from node.errors import AnalysisError, AssemblyError
+from node.job import Job
+from node.results.bundle import Bundle, analysed_bundle, notice_bundle, write_bundle
+from node.results.context import ResultContext
+
+
+def process(job: Job, analyser: Analyser, clock: Callable[[], float] = time.perf_counter) -> Bundle:
+    """Analyse one series and write its results, or its notice and the reason.
+
+    Raises
+    ------
+    ResultError
+        Not even a notice can be made, or a result is not valid; nothing was written.
+    OSError
+        The output folder cannot be written.
+    """
+    context = _context(job, analyser)
+    if job.refusal:
+        bundle = notice_bundle(read_headers(job.files), *job.refusal, context)
+    else:
+        bundle = _analysed_or_refused(job, analyser, context, clock)
+    write_bundle(bundle, job.output)
+    return bundle
+
+
+def _analysed_or_refused(
+    job: Job, analyser: Analyser, context: ResultContext, clock: Callable[[], float]
+) -> Bundle:
+    try:
+        began = clock()
+        series = assemble_files(job.files)
+        assembly_s = clock() - began
+        findings = analyser.analyse(series.volume, patient_facts(series.headers[0]))
+    except AssemblyError as error:
+        return notice_bundle(read_headers(job.files), error.code, str(error), context)
+    except AnalysisError as error:
+        return notice_bundle(read_headers(job.files), error.reason_code, str(error), context)
+    timed = replace(findings, timings_s={"assembly": assembly_s, **findings.timings_s})
+    return analysed_bundle(series, timed, context, neighbours=job.neighbours, captures=job.captures, clock=clock)
+
+
+def _context(job: Job, analyser: Analyser) -> ResultContext:
+    """Derive the identity of the run: other inputs, other models or another threshold give other UIDs."""
+    identity = "|".join([job.source_digest, *analyser.fingerprint])
+    return ResultContext(
+        created_at=job.created_at,
+        input_digest=hashlib.sha256(identity.encode()).hexdigest(),
+        software_version=job.software_version,
+        station_name=job.station_name,
+        predecessor=job.predecessor,
+    )

@@ -1,0 +1,170 @@
+"""The analysis task: takes the series that has waited longest through the worker and records what came of it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Protocol
+
+from node.errors import PulmonodeError
+from node.job import Job, job_to_json
+from node.ledger.ledger import Ledger
+from node.ledger.records import OutcomeRecord, ResultRecord, SeriesRecord
+from node.results.context import PredecessorReport
+from node.series.states import SeriesState
+
+logger = logging.getLogger(__name__)
+
+IDLE_S = 5.0
+RETRY_WAIT_S = 30.0  # between two attempts at the same series
+GIVEN_UP = "ANALYSIS_FAILED"
+
+
+class Worker(Protocol):
+    """Answers one job."""
+
+    def ask(self, job: dict[str, Any], timeout_s: float) -> dict[str, Any]:
+        """Give the answer; raises WorkerDied."""
+
+    def close(self) -> None:
+        """End."""
+
+
+@dataclass(frozen=True)
+class AnalysisRules:
+    """The settings that the task obeys; folders are absolute."""
+
+    data_dir: Path
+    software_version: str
+    station_name: str
+    destinations: tuple[str, ...]
+    attempts: int
+    timeout_s: float
+    neighbours: int
+    captures: bool
+    notices: bool
+
+
+class AnalysisTask:
+    """Works on one READY series at a time."""
+
+    name = "analysis"
+
+    def __init__(
+        self, ledger: Ledger, worker: Worker, rules: AnalysisRules, on_results: Callable[[], None]
+    ) -> None:
+        self._ledger = ledger
+        self._worker = worker
+        self._rules = rules
+        self._on_results = on_results
+        self._current: SeriesRecord | None = None
+
+    def initialize(self) -> None:
+        """Nothing: the worker was started by the service, which must know whether it can."""
+
+    def shutdown(self) -> None:
+        """End the worker."""
+        self._worker.close()
+
+    def loop(self, now: datetime) -> float:
+        """Take the next series, if there is one, to an outcome in the ledger."""
+        record = self._current = self._ledger.series.next_ready(now)
+        if record is None:
+            return IDLE_S
+        attempt = self._ledger.series.begin_attempt(record.series_instance_uid)
+        if attempt > self._rules.attempts and record.refusal_code is None:
+            # Only a node that was killed in its last attempt comes here: a series that takes the node down.
+            self._give_up(record, "the analysis was interrupted in every attempt")
+            return 0.0
+        try:
+            answer = self._worker.ask(job_to_json(self._job(record)), self._rules.timeout_s)
+        except PulmonodeError as error:
+            answer = {"error": error.code, "message": str(error), "retry": error.retry}
+        self._conclude(record, attempt, answer, now)
+        return 0.0
+
+    def failed(self, error: Exception, now: datetime) -> None:
+        """Mark the series at hand FAILED with the reason."""
+        if self._current is not None:
+            reason = f"unexpected {type(error).__name__}; see the log"
+            self._ledger.series.fail(self._current.series_instance_uid, "INTERNAL_ERROR", reason, now)
+
+    def _job(self, record: SeriesRecord) -> Job:
+        uid = record.series_instance_uid
+        digest = record.input_digest or ""
+        last = self._ledger.outcomes.last_report(uid)
+        refusal = (record.refusal_code, record.reason or "") if record.refusal_code else None
+        return Job(
+            files=tuple(self._rules.data_dir / path for _, path, _ in self._ledger.instances.files(uid)),
+            output=self._rules.data_dir / self._folder(record),
+            source_digest=digest,
+            created_at=record.ready_at or record.last_arrival,
+            software_version=self._rules.software_version,
+            station_name=self._rules.station_name,
+            neighbours=self._rules.neighbours,
+            captures=self._rules.captures,
+            refusal=refusal,
+            predecessor=PredecessorReport(last.sop_class_uid, last.sop_instance_uid, last.result_series_uid)
+            if last
+            else None,
+        )
+
+    @staticmethod
+    def _folder(record: SeriesRecord) -> str:
+        """Give the folder of the results, relative to ``data_dir``: other inputs, another folder."""
+        return f"results/{record.series_instance_uid}/{(record.input_digest or '')[:16]}"
+
+    def _conclude(self, record: SeriesRecord, attempt: int, answer: dict[str, Any], now: datetime) -> None:
+        uid = record.series_instance_uid
+        if "error" not in answer:
+            self._record(record, answer, now)
+        elif record.refusal_code is not None:
+            logger.error("no notice for series %s: %s", uid, answer["message"])
+            self._ledger.series.fail(uid, record.refusal_code, f"{record.reason}; no notice: {answer['message']}", now)
+        elif answer["retry"] and attempt < self._rules.attempts:
+            logger.warning("attempt %d at series %s failed: %s", attempt, uid, answer["message"])
+            wait = timedelta(seconds=RETRY_WAIT_S)
+            self._ledger.series.postpone(uid, answer["error"], answer["message"], now + wait)
+        else:
+            self._give_up(record, answer["message"])
+
+    def _give_up(self, record: SeriesRecord, reason: str) -> None:
+        logger.error("series %s cannot be analysed: %s", record.series_instance_uid, reason)
+        self._ledger.series.give_up(record.series_instance_uid, GIVEN_UP, reason)
+
+    def _record(self, record: SeriesRecord, answer: dict[str, Any], now: datetime) -> None:
+        outcome = self._outcome(record, answer)
+        is_silent = answer["code"] is not None and not self._rules.notices
+        destinations: Sequence[str] = () if is_silent else self._rules.destinations
+        uid = record.series_instance_uid
+        finished_at = now + timedelta(seconds=outcome.wall_s)
+        if not self._ledger.outcomes.record(record, outcome, destinations, finished_at):
+            logger.info("series %s changed while it was analysed; it will be analysed again", uid)
+            return
+        logger.info("series %s: %s in %.1f s %s", uid, outcome.state, outcome.wall_s, outcome.reason or "")
+        self._on_results()
+
+    def _outcome(self, record: SeriesRecord, answer: dict[str, Any]) -> OutcomeRecord:
+        folder = self._folder(record)
+        results = tuple(
+            ResultRecord(**{key: result[key] for key in result if key != "name"}, path=f"{folder}/{result['name']}")
+            for result in answer["results"]
+        )
+        return OutcomeRecord(
+            state=_state_of(answer["code"]),
+            code=answer["code"],
+            reason=answer["reason"],
+            report=answer["report"],
+            results=results,
+            software_version=self._rules.software_version,
+            wall_s=answer["wall_s"],
+        )
+
+
+def _state_of(code: str | None) -> SeriesState:
+    if code is None:
+        return SeriesState.ANALYSED
+    return SeriesState.FAILED if code == GIVEN_UP else SeriesState.REFUSED

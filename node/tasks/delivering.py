@@ -1,0 +1,101 @@
+"""The delivery task of one destination: sends what is due over one association and records each answer."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+from node.delivery.scu import Destination, SendResult, send
+from node.delivery.statuses import Outcome
+from node.ledger.deliveries import DeliveryLedger
+from node.ledger.records import DeliveryRecord, DeliveryState
+from node.series.retry import RetryPolicy, next_attempt
+
+logger = logging.getLogger(__name__)
+
+IDLE_S = 5.0
+_STATE_OF_OUTCOME = {
+    Outcome.STORED: DeliveryState.STORED,
+    Outcome.STORED_WITH_WARNING: DeliveryState.WARNING,
+    Outcome.REFUSED: DeliveryState.REFUSED,
+}
+
+
+class DeliveryTask:
+    """Sends results to one destination; several destinations are served side by side."""
+
+    def __init__(
+        self,
+        ledger: DeliveryLedger,
+        destination: Destination,
+        calling_ae_title: str,
+        data_dir: Path,
+        policy: RetryPolicy,
+        timeout_s: float,
+        jitter: Callable[[], float],
+    ) -> None:
+        self.name = f"delivery:{destination.name}"
+        self._ledger = ledger
+        self._destination = destination
+        self._calling_ae_title = calling_ae_title
+        self._data_dir = data_dir
+        self._policy = policy
+        self._timeout_s = timeout_s
+        self._jitter = jitter
+
+    def initialize(self) -> None:
+        """Nothing to get ready."""
+
+    def shutdown(self) -> None:
+        """Nothing to let go of."""
+
+    def failed(self, error: Exception, now: datetime) -> None:
+        """Nothing was recorded, so everything that was due is still due."""
+
+    def loop(self, now: datetime) -> float:
+        """Send everything that is due."""
+        due = {record.sop_instance_uid: record for record in self._ledger.due(self._destination.name, now)}
+        if due:
+            self._send(due, now)
+        return IDLE_S
+
+    def _send(self, due: dict[str, DeliveryRecord], now: datetime) -> None:
+        here = {uid: record for uid, record in due.items() if (self._data_dir / record.path).is_file()}
+        for uid in due.keys() - here.keys():
+            self._note(due[uid], DeliveryState.REFUSED, None, "the result file is no longer on disk", now)
+
+        def record_answer(result: SendResult) -> None:
+            self._record(here[result.sop_instance_uid], result, now)
+
+        files = [self._data_dir / record.path for record in here.values()]
+        send(
+            files,
+            self._destination,
+            calling_ae_title=self._calling_ae_title,
+            timeout_s=self._timeout_s,
+            on_result=record_answer,
+        )
+
+    def _record(self, record: DeliveryRecord, result: SendResult, now: datetime) -> None:
+        state = _STATE_OF_OUTCOME.get(result.outcome)
+        if state is not None:
+            self._note(record, state, result.status, result.message, now)
+            return
+        again = next_attempt(record.attempts + 1, now, self._policy, self._jitter())
+        state = DeliveryState.PENDING if again else DeliveryState.HELD
+        self._note(record, state, result.status, result.message, now, again)
+
+    def _note(
+        self,
+        record: DeliveryRecord,
+        state: DeliveryState,
+        status: int | None,
+        message: str,
+        now: datetime,
+        again: datetime | None = None,
+    ) -> None:
+        level = logging.INFO if state in {DeliveryState.STORED, DeliveryState.WARNING} else logging.WARNING
+        logger.log(level, "%s to %s: %s %s", record.sop_instance_uid, self._destination.name, state, message)
+        self._ledger.record_answer(record, state, now, status=status, message=message, next_attempt_at=again)

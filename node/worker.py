@@ -1,0 +1,84 @@
+"""The analysis process of ``pulmonode serve``: one job a line on standard input, one answer a line on standard output.
+
+It stands apart from the process that receives, so that a decoder that crashes, or a study that needs
+all memory, never takes reception down, and reception stays small. It ends when its input ends.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import signal
+import sys
+import time
+from typing import Any, TextIO
+
+from node.analysis.analyser import Analyser
+from node.errors import PulmonodeError
+from node.job import job_from_json
+from node.pipeline import process
+from node.results.bundle import Bundle, file_names
+
+logger = logging.getLogger(__name__)
+
+
+def serve_jobs(jobs: TextIO, answers: TextIO, analyser: Analyser) -> None:
+    """Answer one line to each line, until the input ends; the first answer says that we are ready."""
+    _answer(answers, {"ready": True, "device": analyser.device_name})
+    for line in jobs:
+        began = time.perf_counter()
+        try:
+            job = job_from_json(json.loads(line))
+            answer = _described(process(job, analyser), time.perf_counter() - began)
+        except PulmonodeError as error:
+            answer = {"error": error.code, "message": str(error), "retry": error.retry}
+        except MemoryError:
+            answer = {"error": "OUT_OF_MEMORY", "message": "not enough memory for this series", "retry": True}
+        except OSError as error:
+            answer = {"error": "OUT_OF_RESOURCES", "message": f"cannot write results: {error.strerror}", "retry": True}
+        _answer(answers, answer)
+
+
+def _described(bundle: Bundle, wall_s: float) -> dict[str, Any]:
+    results = [
+        {
+            "sop_instance_uid": str(dataset.SOPInstanceUID),
+            "result_series_uid": str(dataset.SeriesInstanceUID),
+            "sop_class_uid": str(dataset.SOPClassUID),
+            "kind": kind,
+            "name": name,
+        }
+        for (kind, _), (name, dataset) in zip(bundle.objects, file_names(bundle), strict=True)
+    ]
+    return {
+        "code": bundle.code,
+        "reason": bundle.reason,
+        "report": bundle.report,
+        "results": results,
+        "wall_s": round(wall_s, 3),
+    }
+
+
+def _answer(answers: TextIO, values: dict[str, Any]) -> None:
+    answers.write(json.dumps(values) + "\n")
+    answers.flush()
+
+
+def main(arguments: list[str]) -> int:
+    """Run with DEVICE and THRESHOLD ("default" for the detector's own); exit 2 when the device is not there."""
+    for ignored in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(ignored, signal.SIG_IGN)  # the node decides when we end: it closes our input, or kills us
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING)
+    answers, sys.stdout = sys.stdout, sys.stderr  # whatever a library prints must not reach the answers
+    device, threshold = arguments
+    try:
+        analyser = Analyser.create(device, None if threshold == "default" else float(threshold))
+    except PulmonodeError as error:
+        _answer(answers, {"ready": False, "error": error.code, "message": str(error)})
+        return 2
+    serve_jobs(sys.stdin, answers, analyser)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
