@@ -1,0 +1,147 @@
+"""Files of one series to a volume: the thin shell around the pure assembly."""
+
+from __future__ import annotations
+
+import filecmp
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from pydicom import Dataset, dcmread
+from pydicom.errors import InvalidDicomError
+
+from node.assembly.assemble import header_of
+from node.assembly.assembled import AssembledSeries
+from node.assembly.attributes import text
+from node.assembly.decoding import DECODING_ERRORS, build, stored_frames
+from node.assembly.hounsfield import hu_table
+from node.assembly.layout import check_one_ct_series, lay_out
+from node.assembly.limits import DEFAULT_LIMITS, AssemblyLimits
+from node.assembly.planes import is_ct_image, planes_of
+from node.errors import DuplicatePosition, MissingGeometry, NoImages, NotCT, UndecodableSlice
+
+_THREADS = 2  # decoders release the interpreter lock; more threads hold more slices without being faster on 2 cores
+_DICOM_SUFFIXES = frozenset({".dcm", ".dicom", ".dic", ".ima"})
+
+
+@dataclass(frozen=True, eq=False)
+class _Instance:
+    path: Path
+    header: Dataset
+
+
+def assemble_files(paths: Sequence[Path], limits: AssemblyLimits = DEFAULT_LIMITS) -> AssembledSeries:
+    """Read the CT series in a list of files; memory holds one copy of the voxels.
+
+    Objects that are not CT images (structures, plans, dose), files that are not DICOM, and copies
+    of an instance are left out, each with a note.
+
+    Parameters
+    ----------
+    paths
+        In any order.
+    limits
+        Bounds of what is read.
+
+    Raises
+    ------
+    NoImages
+        No file is a DICOM image.
+    UndecodableSlice
+        A file that is named as DICOM cannot be read, or its pixel data cannot be decoded.
+    AssemblyError
+        As ``assemble``.
+    """
+    instances, not_dicom = _read_headers(paths)
+    images, others = _ct_images(instances, len(paths))
+    unique, copies = _without_copies(images)
+    layout = lay_out([image.header for image in unique], limits)
+    series = build(layout, [image.path for image in unique], _THREADS)
+    return replace(series, notes=(*_notes(not_dicom, others, copies), *series.notes))
+
+
+def decode_slice_hu(path: Path) -> tuple[npt.NDArray[np.int16], tuple[float, float]]:
+    """Decode one single-frame CT instance on its own, for example the ends of a series.
+
+    Returns
+    -------
+    (J, I) int16 HU, and the distances between rows and between columns in mm.
+
+    Raises
+    ------
+    NoImages, NotCT, MissingGeometry, WrongRescale, UndecodableSlice
+    """
+    header = _read_header(path, "the file")
+    if header is None:
+        raise NoImages("the file is not DICOM")
+    check_one_ct_series([header])
+    planes = planes_of(header, 0)
+    if len(planes) != 1:
+        raise MissingGeometry(f"the instance has {len(planes)} frames: a single-frame CT is expected")
+    row_mm, column_mm = planes[0].spacing_ji_mm
+    bits = next(stored_frames(path, planes))
+    return hu_table(planes[0].stored)[bits], (row_mm, column_mm)
+
+
+def _read_headers(paths: Sequence[Path]) -> tuple[list[_Instance], int]:
+    """Read every header; count the files that are not DICOM."""
+    named = [(path, f"file {number} of {len(paths)}") for number, path in enumerate(paths, start=1)]
+    read = [(path, _read_header(path, where)) for path, where in named]
+    instances = [_Instance(path, header) for path, header in read if header is not None]
+    return instances, len(paths) - len(instances)
+
+
+def _read_header(path: Path, where: str) -> Dataset | None:
+    """Read a header without pixel data, or give None if the file does not even claim to be DICOM.
+
+    A file name may hold a patient's name, so that messages count files instead.
+    """
+    try:
+        return header_of(dcmread(path, stop_before_pixels=True))
+    except InvalidDicomError:
+        if path.suffix.lower() not in _DICOM_SUFFIXES:
+            return None
+        raise UndecodableSlice(f"{where} is named as DICOM and is not: truncated or damaged") from None
+    except DECODING_ERRORS as error:
+        raise UndecodableSlice(f"{where} cannot be read: {type(error).__name__}") from error
+
+
+def _ct_images(instances: Sequence[_Instance], files: int) -> tuple[list[_Instance], Counter[str]]:
+    """Keep the CT images; count the other objects by modality."""
+    images = [instance for instance in instances if is_ct_image(instance.header)]
+    others = [instance.header for instance in instances if not is_ct_image(instance.header)]
+    modalities = Counter(text(header, "Modality")[:16] or "none" for header in others)
+    if not images and any("Rows" in header for header in others):
+        raise NotCT(f"no CT image among {files} file(s): Modality {_listed(modalities)}")
+    if not images:
+        raise NoImages(f"no DICOM image among {files} file(s)" + (f": {_listed(modalities)}" if others else ""))
+    return images, modalities
+
+
+def _without_copies(images: Sequence[_Instance]) -> tuple[list[_Instance], int]:
+    """Keep one file per SOP Instance UID; raise ``DuplicatePosition`` if two files of one UID differ."""
+    kept: dict[str, _Instance] = {}
+    for image in images:
+        first = kept.setdefault(text(image.header, "SOPInstanceUID"), image)
+        if first is not image and not filecmp.cmp(first.path, image.path, shallow=False):
+            number = text(image.header, "InstanceNumber")
+            raise DuplicatePosition(f"two files with one SOP Instance UID (instance number {number}) differ")
+    return list(kept.values()), len(images) - len(kept)
+
+
+def _notes(not_dicom: int, others: Counter[str], copies: int) -> list[str]:
+    notes = []
+    if others:
+        notes.append(f"{others.total()} object(s) that are not CT images left out: {_listed(others)}")
+    if not_dicom:
+        notes.append(f"{not_dicom} file(s) that are not DICOM left out")
+    if copies:
+        notes.append(f"{copies} file(s) that repeat an instance left out")
+    return notes
+
+
+def _listed(counts: Counter[str]) -> str:
+    return ", ".join(f"{name} ({count})" for name, count in sorted(counts.items()))
