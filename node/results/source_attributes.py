@@ -1,0 +1,205 @@
+"""Patient and study attributes, carried over from the source exactly, and the character set they are written in.
+
+What a PACS matches on is never altered. Any other value that is illegal for its VR is put into
+legal form where that form is certain, else left out; ``SourceAttributes.changes`` names each such
+attribute. A character set without code extensions is kept, so that the bytes stay the same; any
+other text is decoded and written as UTF-8.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+import warnings
+from copy import deepcopy
+from dataclasses import dataclass
+
+from pydicom import DataElement, Dataset
+from pydicom.charset import python_encoding
+from pydicom.config import RAISE
+from pydicom.datadict import dictionary_VR
+from pydicom.valuerep import format_number_as_ds, validate_value
+
+from node.errors import ResultError
+
+# Type 1 and 2 of the Patient and General Study modules (PS3.3 C.7.1.1, C.7.2.1): present even if empty.
+_REQUIRED = (
+    "PatientName PatientID PatientBirthDate PatientSex StudyInstanceUID StudyDate StudyTime AccessionNumber "
+    "ReferringPhysicianName StudyID"
+).split()
+# Carried where the source has them (PS3.3 C.7.1.1, C.7.2.1, C.7.2.2, C.12.1).
+_OPTIONAL = (
+    "IssuerOfPatientID IssuerOfPatientIDQualifiersSequence OtherPatientIDsSequence PatientIdentityRemoved "
+    "DeidentificationMethod DeidentificationMethodCodeSequence LongitudinalTemporalInformationModified "
+    "IssuerOfAccessionNumberSequence StudyDescription PatientAge PatientSize PatientWeight"
+).split()
+_MATCHED_ON = frozenset("PatientName PatientID IssuerOfPatientID AccessionNumber StudyID StudyInstanceUID".split())
+# What reading a malformed element can raise in pydicom: wrong text, number, VR or encoding.
+_UNREADABLE = (ValueError, TypeError, LookupError, ArithmeticError, NotImplementedError, AttributeError)
+_UID = re.compile(r"(0|[1-9]\d*)(\.(0|[1-9]\d*))+")  # PS3.5 section 9.1
+_SEXES = ("M", "F", "O")  # PS3.3 C.7.1.1
+_TEXT_LENGTHS = {"LO": 64, "SH": 16, "ST": 1024, "LT": 10240, "CS": 16}  # PS3.5 Table 6.2-1
+
+
+@dataclass(frozen=True, eq=False)
+class SourceAttributes:
+    """Patient and study of the source, ready to be copied into every result.
+
+    Parameters
+    ----------
+    dataset
+        The attributes, SpecificCharacterSet among them unless the source has none and is plain ASCII.
+    changes
+        Keywords of source attributes that were illegal and were put right or left out.
+    """
+
+    dataset: Dataset
+    changes: tuple[str, ...] = ()
+
+    def copy_into(self, target: Dataset) -> None:
+        """Write the attributes over those of ``target``."""
+        target.pop("SpecificCharacterSet", None)
+        target.update({element.tag: deepcopy(element) for element in self.dataset})
+
+
+def carried_over(header: Dataset) -> SourceAttributes:
+    """Read patient and study from one source header.
+
+    Raises
+    ------
+    ResultError
+        If the header has no valid StudyInstanceUID: nothing can be filed with its study.
+    """
+    if not is_uid(str(header.get("StudyInstanceUID", ""))):
+        raise ResultError("the source has no valid StudyInstanceUID, so that no result can be filed in its study")
+    carried, changes = Dataset(), []
+    for keyword in _REQUIRED + _OPTIONAL:
+        element, is_changed = _legal(header, keyword)
+        if is_changed:
+            changes.append(keyword)
+        if element is not None:
+            carried.add(element)
+        elif keyword in _REQUIRED:
+            setattr(carried, keyword, None)
+    _settle_character_set(carried, header)
+    return SourceAttributes(carried, tuple(changes))
+
+
+def is_uid(value: str) -> bool:
+    """Tell whether the value is a UID: at most 64 characters, components without leading zeros (PS3.5 9.1)."""
+    return len(value) <= 64 and _UID.fullmatch(value) is not None
+
+
+def ascii_text(text: str, longest: int = 1024) -> str:
+    """Put own text into ASCII, so that it is legal in whatever character set the source uses."""
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode("ascii")
+    return " ".join(plain.replace("\\", "/").split())[:longest].strip()
+
+
+def _legal(header: Dataset, keyword: str) -> tuple[DataElement | None, bool]:
+    """The element in legal form, or None; and whether the source's value was changed or left out."""
+    if keyword not in header:
+        return None, False
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # pydicom warns of what is judged here
+        try:
+            element = deepcopy(header[keyword])
+        except _UNREADABLE:
+            return None, True
+        if element.VR == "SQ":
+            return _without_private(element), False
+        if keyword in _MATCHED_ON or element.is_empty or _is_legal(element):
+            return element, False
+        return _put_right(element), True
+
+
+def _without_private(element: DataElement) -> DataElement | None:
+    """Private attributes inside carried sequences mean nothing without their creator's block."""
+    for item in element.value:
+        item.remove_private_tags()
+    return element if element.value else None
+
+
+def _is_legal(element: DataElement) -> bool:
+    if element.keyword == "PatientSex" and element.value not in _SEXES:
+        return False
+    if element.VR != dictionary_VR(element.tag) or (element.VM > 1 and element.VR != "LO"):
+        return False
+    values = element.value if element.VM > 1 else [element.value]
+    try:
+        for value in values:
+            validate_value(element.VR, getattr(value, "original_string", value), RAISE)
+    except ValueError:
+        return False
+    return True
+
+
+def _put_right(element: DataElement) -> DataElement | None:
+    """The same value in legal form where there is only one reading of it, else None."""
+    text = str(element.value).strip()
+    value = _REPAIRS.get(element.keyword, _shortened)(text, element.VR)
+    return DataElement(element.tag, dictionary_VR(element.tag), value) if value else None
+
+
+def _shortened(text: str, vr: str) -> str:
+    return text[: _TEXT_LENGTHS[vr]].strip() if vr in _TEXT_LENGTHS else ""
+
+
+def _age(text: str, _vr: str) -> str:
+    """``70Y`` is ``070Y`` (AS, PS3.5 6.2); an age without unit could mean anything."""
+    match = re.fullmatch(r"(\d{1,3})([DWMY])", text.upper())
+    return f"{int(match[1]):03d}{match[2]}" if match else ""
+
+
+def _decimal(text: str, _vr: str) -> str:
+    try:
+        return str(format_number_as_ds(float(text)))
+    except ValueError:
+        return ""
+
+
+def _date(text: str, _vr: str) -> str:
+    """``1955.07.04`` (ACR-NEMA) and ``1955-07-04`` are 19550704."""
+    match = re.fullmatch(r"(\d{4})([.-])(\d{2})\2(\d{2})", text)
+    return match[1] + match[3] + match[4] if match else ""
+
+
+def _time(text: str, _vr: str) -> str:
+    """``10:15:00`` (ACR-NEMA) is 101500."""
+    match = re.fullmatch(r"(\d{2}):(\d{2})(?::(\d{2}(?:\.\d{1,6})?))?", text)
+    return match[1] + match[2] + (match[3] or "") if match else ""
+
+
+def _sex(text: str, _vr: str) -> str:
+    return text.upper() if text.upper() in _SEXES else ""
+
+
+_REPAIRS = {
+    "PatientAge": _age,
+    "PatientSize": _decimal,
+    "PatientWeight": _decimal,
+    "PatientBirthDate": _date,
+    "StudyDate": _date,
+    "StudyTime": _time,
+    "PatientSex": _sex,
+}
+
+
+def _settle_character_set(carried: Dataset, header: Dataset) -> None:
+    """Keep a single set without code extensions; else decode all text and write UTF-8 (PS3.3 C.12.1.1.2)."""
+    declared = header.get("SpecificCharacterSet")
+    name = declared if isinstance(declared, str) else ""
+    if name and name in python_encoding and "2022" not in name:
+        carried.SpecificCharacterSet = name
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        if declared:
+            carried.SpecificCharacterSet = declared
+        carried.decode()
+    if declared or not _is_ascii(carried):
+        carried.SpecificCharacterSet = "ISO_IR 192"
+
+
+def _is_ascii(dataset: Dataset) -> bool:
+    return all(str(element.value).isascii() for element in dataset.iterall() if element.VR != "SQ")
