@@ -1,0 +1,237 @@
+"""Nodules of the procedural chest: where they may lie, what shape they have, and how they are planted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from math import pi
+
+import numpy as np
+import numpy.typing as npt
+
+from models.findings import Attenuation, Side
+from training import phantom_anatomy as anatomy
+from training.phantom_raster import Grid, points_of
+from training.phantom_trees import Branch
+from training.phantom_truth import PlantedNodule
+
+Place = npt.NDArray[np.float64]
+Array = npt.NDArray[np.float32]
+
+
+class Setting(StrEnum):
+    """What a nodule touches."""
+
+    ISOLATED = "isolated"
+    JUXTAVASCULAR = "juxtavascular"
+    JUXTAPLEURAL = "juxtapleural"
+
+
+@dataclass(frozen=True)
+class NoduleSpec:
+    """What to plant.
+
+    Parameters
+    ----------
+    diameter_mm
+        Of the sphere of equal volume, before the pleura cuts a juxtapleural nodule.
+    z_mm
+        Lowest and highest z of the centre; the carina is at 0.
+    core_diameter_mm
+        Of the solid core of a part-solid nodule, else 0.
+    """
+
+    diameter_mm: float
+    attenuation: Attenuation
+    setting: Setting
+    side: Side
+    z_mm: tuple[float, float]
+    core_diameter_mm: float = 0.0
+
+
+NODULES = (
+    NoduleSpec(11.0, Attenuation.SOLID, Setting.ISOLATED, Side.RIGHT, (25, 60)),
+    NoduleSpec(8.0, Attenuation.SOLID, Setting.JUXTAVASCULAR, Side.LEFT, (-100, -50)),
+    NoduleSpec(17.0, Attenuation.SOLID, Setting.JUXTAPLEURAL, Side.LEFT, (10, 45)),
+    NoduleSpec(22.0, Attenuation.PART_SOLID, Setting.ISOLATED, Side.RIGHT, (-85, -55), 9.0),
+    NoduleSpec(14.0, Attenuation.GROUND_GLASS, Setting.ISOLATED, Side.LEFT, (-45, -10)),
+    NoduleSpec(6.0, Attenuation.CALCIFIED, Setting.ISOLATED, Side.RIGHT, (-40, 5)),
+)
+
+# HU of each type at 120 kV without contrast; a diffuse calcification lies well above 200 HU.
+_TYPE_HU = {
+    Attenuation.SOLID: 35.0,
+    Attenuation.PART_SOLID: -600.0,
+    Attenuation.GROUND_GLASS: -620.0,
+    Attenuation.CALCIFIED: 420.0,
+}
+_CORE_HU = 15.0
+_SPREAD = 0.12  # diameters vary by this share from seed to seed
+_APART_MM = 42.0  # between the centres of two nodules
+_WAVES, _WAVE_AMPLITUDE = 5, 0.045  # bumps on the surface: number, and height over the radius
+_SUBVOXEL_MM = 0.35
+_TRUTH_STEP_MM = 0.25
+
+
+@dataclass(frozen=True, eq=False)
+class NoduleShape:
+    """A star-convex body: a sphere whose radius varies smoothly with direction.
+
+    Parameters
+    ----------
+    waves
+        (M, 5): wave vector (3), phase, amplitude over the radius.
+    pleura
+        The side whose pleura cuts the nodule, or None where it lies free in the lung.
+    """
+
+    center_lps_mm: Place
+    radius_mm: float
+    waves: Place
+    pleura: Side | None
+
+    def contains(self, places_lps_mm: Place) -> npt.NDArray[np.bool_]:
+        """Tell which of (N, 3) places lie inside."""
+        away = places_lps_mm - self.center_lps_mm
+        distance = np.linalg.norm(away, axis=1)
+        phase = away / np.maximum(distance, 1e-6)[:, None] @ self.waves[:, :3].T + self.waves[:, 3]
+        inside = distance <= self.radius_mm * (1 + np.cos(phase) @ self.waves[:, 4])
+        if self.pleura is not None and inside.any():
+            inside[inside] = anatomy.lung_at(points_of(places_lps_mm[inside]), self.pleura).numpy() < 0
+        return np.asarray(inside)
+
+    @property
+    def reach_mm(self) -> float:
+        """No point of the shape is farther from its centre."""
+        return float(self.radius_mm * (1 + np.abs(self.waves[:, 4]).sum()))
+
+    def measured(self) -> tuple[Place, float]:
+        """Centre of mass (LPS mm) and volume (mm3), counted on a fine grid."""
+        side = np.arange(-self.reach_mm, self.reach_mm + _TRUTH_STEP_MM, _TRUTH_STEP_MM)
+        offsets = np.stack(np.meshgrid(side, side, side, indexing="ij"), axis=-1).reshape(-1, 3)
+        inside = self.contains(self.center_lps_mm + offsets)
+        return self.center_lps_mm + offsets[inside].mean(axis=0), float(inside.sum() * _TRUTH_STEP_MM**3)
+
+
+def plant(
+    hu: npt.NDArray[np.int16],
+    grid: Grid,
+    specs: tuple[NoduleSpec, ...],
+    branches: dict[Side, list[Branch]],
+    rng: np.random.Generator,
+) -> tuple[PlantedNodule, ...]:
+    """Plant the nodules where there is room for them, in place, and tell the truth about each.
+
+    Raises
+    ------
+    ValueError
+        If there is no room for a nodule.
+    """
+    planted: list[PlantedNodule] = []
+    for spec in specs:
+        radius = spec.diameter_mm / 2 * rng.uniform(1 - _SPREAD, 1 + _SPREAD)
+        taken = np.array([nodule.center_lps_mm for nodule in planted]).reshape(-1, 3)
+        center = _place(spec, radius, branches[spec.side], taken, rng)
+        shape = _shape(center, radius, spec, rng)
+        planted.append(_drawn(hu, grid, spec, shape))
+    return tuple(planted)
+
+
+def filled_fraction(grid: Grid, shape: NoduleShape) -> tuple[tuple[slice, slice, slice], Array]:
+    """Count how much of each voxel a shape fills: the box of voxels, and 0 to 1 for each of them (k, j, i)."""
+    reach = shape.reach_mm + np.asarray(grid.spacing_kji_mm[::-1])
+    box = grid.box(shape.center_lps_mm - reach, shape.center_lps_mm + reach)
+    steps = [int(np.ceil(spacing / _SUBVOXEL_MM)) for spacing in grid.spacing_kji_mm]
+    z, y, x = (_finer(grid.axis_mm(a)[box[a]], grid.spacing_kji_mm[a], steps[a]) for a in range(3))
+    places = np.stack(np.meshgrid(x, y, z, indexing="ij"), axis=-1).transpose(2, 1, 0, 3)
+    inside = shape.contains(places.reshape(-1, 3)).reshape(places.shape[:3])
+    sizes = [size for a in range(3) for size in (inside.shape[a] // steps[a], steps[a])]
+    return box, inside.reshape(sizes).mean(axis=(1, 3, 5)).astype(np.float32)
+
+
+def _finer(centres_mm: Array, spacing_mm: float, steps: int) -> Place:
+    """Centres of ``steps`` parts of every voxel along one axis."""
+    parts = ((np.arange(steps) + 0.5) / steps - 0.5) * spacing_mm
+    return (centres_mm[:, None].astype(np.float64) + parts).reshape(-1)
+
+
+def _drawn(hu: npt.NDArray[np.int16], grid: Grid, spec: NoduleSpec, shape: NoduleShape) -> PlantedNodule:
+    """Blend one nodule in; vessels denser than ground glass stay visible within it."""
+    center, volume = shape.measured()
+    mean_hu = _TYPE_HU[spec.attenuation]
+    _blend(hu, grid, shape, mean_hu)
+    if spec.core_diameter_mm > 0:
+        core = NoduleShape(shape.center_lps_mm, spec.core_diameter_mm / 2, shape.waves, shape.pleura)
+        _blend(hu, grid, core, _CORE_HU)
+        mean_hu += (_CORE_HU - mean_hu) * core.measured()[1] / volume
+    x, y, z = (round(float(c), 3) for c in center)
+    diameter = (6 * volume / pi) ** (1 / 3)
+    return PlantedNodule((x, y, z), diameter, volume, spec.attenuation, mean_hu, spec.side)
+
+
+def _blend(hu: npt.NDArray[np.int16], grid: Grid, shape: NoduleShape, tissue_hu: float) -> None:
+    box, fraction = filled_fraction(grid, shape)
+    hu[box] = np.rint(hu[box] + fraction * np.maximum(tissue_hu - hu[box], 0)).astype(np.int16)
+
+
+def _shape(center: Place, radius: float, spec: NoduleSpec, rng: np.random.Generator) -> NoduleShape:
+    """Draw a bumpy surface and scale it, so that the volume uncut is that of the sphere of ``radius``."""
+    waves = np.column_stack([
+        rng.normal(0, 2.0, (_WAVES, 3)), rng.uniform(0, 2 * pi, _WAVES), rng.uniform(0.4, 1.0, _WAVES) * _WAVE_AMPLITUDE
+    ])  # fmt: skip
+    _, volume = NoduleShape(center, radius, waves, None).measured()
+    scale = (pi / 6 * (2 * radius) ** 3 / volume) ** (1 / 3)
+    pleura = spec.side if spec.setting is Setting.JUXTAPLEURAL else None
+    return NoduleShape(center, radius * scale, waves, pleura)
+
+
+def _place(spec: NoduleSpec, radius: float, branches: list[Branch], taken: Place, rng: np.random.Generator) -> Place:
+    """Choose one of many random places that suit the setting and keep apart from the nodules already there."""
+    tries = _beside_vessels(branches, radius, rng) if spec.setting is Setting.JUXTAVASCULAR else _anywhere(spec, rng)
+    fits = _suits(tries, spec, radius)
+    if len(taken):
+        fits &= np.linalg.norm(tries[:, None] - taken, axis=2).min(axis=1) > _APART_MM
+    if spec.setting is Setting.ISOLATED:
+        fits[fits] = _clear_of(tries[fits], branches, radius)
+    if not fits.any():
+        raise ValueError(f"no room for a {spec.setting} nodule of {2 * radius:.1f} mm in the {spec.side} lung")
+    return np.asarray(tries[np.flatnonzero(fits)[0]])
+
+
+def _anywhere(spec: NoduleSpec, rng: np.random.Generator) -> Place:
+    sign = -1.0 if spec.side is Side.RIGHT else 1.0
+    return rng.uniform([20, -90, spec.z_mm[0]], [140, 90, spec.z_mm[1]], (20_000, 3)) * [sign, 1.0, 1.0]
+
+
+def _beside_vessels(branches: list[Branch], radius: float, rng: np.random.Generator) -> Place:
+    """(N, 3) centres of nodules that touch the flank of a vessel of medium size."""
+    medium = [branch for branch in branches if 1.0 <= branch.radius <= 2.2 and len(branch.points) > 2]
+    centers = []
+    for branch in medium:
+        middle = len(branch.points) // 2
+        along = branch.points[middle] - branch.points[middle - 1]
+        across = np.cross(along, rng.normal(size=3))
+        across /= np.linalg.norm(across)
+        centers.append(branch.points[middle] + across * (radius + branch.radius - 0.8))
+    return rng.permutation(np.array(centers).reshape(-1, 3))
+
+
+def _suits(tries: Place, spec: NoduleSpec, radius: float) -> npt.NDArray[np.bool_]:
+    """Tell which centres lie at the right depth below the pleura and at the right height."""
+    places = points_of(tries)
+    depth = -anatomy.lung_at(places, spec.side).numpy()
+    within = (tries[:, 2] >= spec.z_mm[0]) & (tries[:, 2] <= spec.z_mm[1])
+    if spec.setting is not Setting.JUXTAPLEURAL:
+        return np.asarray(within & (depth > 1.25 * radius + 4.0))
+    from_wall = -anatomy.cavity(places).numpy()
+    costal = from_wall < depth + 1.0  # the nearest surface is the chest wall, not mediastinum or diaphragm
+    return np.asarray(within & costal & (depth > 0.35 * radius) & (depth < 0.5 * radius))
+
+
+def _clear_of(tries: Place, branches: list[Branch], radius: float) -> npt.NDArray[np.bool_]:
+    """Tell which centres keep 2 mm of lung between the nodule and every vessel of more than 1 mm radius."""
+    large = [branch for branch in branches if branch.radius > 1.0]
+    axis = np.concatenate([branch.points for branch in large])
+    radii = np.concatenate([np.full(len(branch.points), branch.radius) for branch in large])
+    gaps = np.linalg.norm(tries[:, None] - axis, axis=2) - radii
+    return np.asarray(gaps.min(axis=1) > 1.15 * radius + 2.0)

@@ -1,0 +1,151 @@
+"""Tissues of the procedural chest painted slab by slab: distances on a coarse grid, edges on the fine one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from models.findings import LungLabel, Side
+from training import phantom_anatomy as anatomy
+from training import phantom_skeleton as skeleton
+from training.phantom_raster import Grid
+from training.phantom_shapes import Points
+
+# HU at 120 kV without contrast.
+AIR_OUTSIDE_HU, LUNG_HU = -1000.0, -865.0
+_SKIN_HU, _FAT_HU, _MUSCLE_HU, _MEDIASTINAL_FAT_HU = 15.0, -105.0, 50.0, -85.0
+_BLOOD_HU, _LIVER_HU, _SPLEEN_HU, _STOMACH_HU = 42.0, 58.0, 48.0, 20.0
+_CORTEX_HU, _MARROW_HU, _DISC_HU, _PLEURA_HU = 620.0, 190.0, 85.0, 30.0
+_SHELL_HU, _FOAM_HU = -350.0, -930.0
+_SKIN_MM, _CORTEX_MM, _PLEURA_MM = 1.8, 1.6, 1.2
+_GRAVITY_HU_PER_MM = 0.35  # the lung is denser towards the back of a supine patient
+_LUNG_TEXTURE_HU, _FAT_STREAK_HU = 16.0, 22.0  # SD of the structure within a tissue
+_SLAB = 10  # slices painted at once, to bound the memory
+_COARSE_MM = 0.55  # pixels below twice this are painted from every second one
+
+
+class Layer(NamedTuple):
+    """A tissue: its distance (K, j, i) in mm on the coarse grid and its HU, one or per coarse voxel."""
+
+    distance: Tensor
+    hu: float | Tensor
+
+
+def paint(grid: Grid, rng: np.random.Generator) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.uint8]]:
+    """Paint all soft tissue, flat bones and the table.
+
+    Returns
+    -------
+    HU (K, J, I) int16 without noise, and lung labels (K, J, I) uint8.
+    """
+    hu = np.empty(grid.shape, np.int16)
+    labels = np.zeros(grid.shape, np.uint8)
+    for first in range(0, grid.shape[0], _SLAB):
+        slab = slice(first, min(first + _SLAB, grid.shape[0]))
+        painted, lungs = _slab(grid, slab, torch.Generator().manual_seed(int(rng.integers(2**31))))
+        hu[slab] = painted.round_().to(torch.int16).numpy()
+        labels[slab] = lungs.numpy()
+    return hu, labels
+
+
+def _slab(grid: Grid, slab: slice, chance: torch.Generator) -> tuple[Tensor, Tensor]:
+    """HU float32 and labels uint8 of some slices, (K, J, I)."""
+    step = 2 if grid.spacing_kji_mm[1] < 2 * _COARSE_MM and grid.shape[1] % 2 == 0 else 1
+    p = _coarse_points(grid, slab, step)
+    edge = max(0.9, grid.spacing_kji_mm[1])
+    shape = (slab.stop - slab.start, grid.shape[1], grid.shape[2])
+    hu = torch.full(shape, AIR_OUTSIDE_HU)
+    for layer in _layers(p, chance):
+        _blend(hu, layer, edge)
+    wall, middle = anatomy.cavity(p), anatomy.mediastinum(p)
+    labels = torch.zeros(shape, dtype=torch.uint8)
+    for side, label in ((Side.RIGHT, LungLabel.RIGHT), (Side.LEFT, LungLabel.LEFT)):
+        lung = anatomy.lung(p, side, wall, middle)
+        if float(lung.min()) < edge:
+            _blend(hu, Layer(lung - _PLEURA_MM, _PLEURA_HU), edge)
+            labels[_blend(hu, Layer(lung, _parenchyma(p, lung.shape, chance)), edge) >= 0.5] = int(label)
+    return hu, labels
+
+
+def _coarse_points(grid: Grid, slab: slice, step: int) -> Points:
+    """Centres of blocks of ``step`` x ``step`` pixels: x (1, 1, i), y (1, j, 1), z (K, 1, 1)."""
+    x = torch.from_numpy(grid.axis_mm(2).reshape(-1, step).mean(axis=1))
+    y = torch.from_numpy(grid.axis_mm(1).reshape(-1, step).mean(axis=1))
+    z = torch.from_numpy(grid.axis_mm(0)[slab])
+    return Points(x[None, None, :], y[None, :, None], z[:, None, None])
+
+
+def _layers(p: Points, chance: torch.Generator) -> Iterator[Layer]:
+    """Tissues from the outside to the inside; each replaces what lies under it."""
+    shell, foam = anatomy.table(p)
+    skin, wall = anatomy.body(p), anatomy.cavity(p)
+    yield Layer(shell.expand_as(skin), _SHELL_HU)
+    yield Layer(foam.expand_as(skin), _FOAM_HU)
+    yield Layer(skin, _SKIN_HU)
+    yield Layer(skin + _SKIN_MM, _FAT_HU + _FAT_STREAK_HU * _texture(skin.shape, 6, chance))
+    flesh = torch.maximum(anatomy.muscle(p, wall), skin + 6)
+    streaks = _texture(skin.shape, 5, chance)
+    yield Layer(flesh + 2.5 * streaks, _MUSCLE_HU + 12 * streaks)
+    yield Layer(wall + 1.5, _MEDIASTINAL_FAT_HU + 8 * streaks)
+    yield from _abdominal(p, wall)
+    yield Layer(anatomy.heart(p), _BLOOD_HU)
+    yield Layer(anatomy.great_vessels(p), _BLOOD_HU)
+    yield from _bony(p, wall)
+
+
+def _abdominal(p: Points, wall: Tensor) -> Iterator[Layer]:
+    """Diaphragm and the organs under it, where the slab reaches them."""
+    below = anatomy.abdomen(p)
+    if float(below.min()) > 4:
+        return
+    rim = torch.maximum(below.abs() - 1.8, wall)
+    yield Layer(rim, _MUSCLE_HU)
+    yield Layer(anatomy.liver(p, wall, below), _LIVER_HU)
+    yield Layer(anatomy.spleen(p, wall, below), _SPLEEN_HU)
+    stomach = anatomy.stomach(p, wall, below)
+    yield Layer(stomach, _STOMACH_HU)
+    yield Layer(anatomy.stomach_gas(p, stomach), AIR_OUTSIDE_HU)
+
+
+def _bony(p: Points, wall: Tensor) -> Iterator[Layer]:
+    """Cortex first, then the marrow and discs within."""
+    bone = skeleton.bones(p, wall)
+    yield Layer(bone, _CORTEX_HU)
+    yield Layer(bone + _CORTEX_MM, _MARROW_HU)
+    disc = torch.where(skeleton.is_disc(p.z), skeleton.vertebral_bodies(p), torch.ones(()))
+    yield Layer(disc, _DISC_HU)
+
+
+def _parenchyma(p: Points, shape: torch.Size, chance: torch.Generator) -> Tensor:
+    """HU of the lung itself: denser to the back, slightly uneven."""
+    uneven = 0.6 * _texture(shape, 3, chance) + 0.8 * _texture(shape, 12, chance)
+    return LUNG_HU + _GRAVITY_HU_PER_MM * p.y + _LUNG_TEXTURE_HU * uneven
+
+
+def _texture(shape: torch.Size, grain: int, chance: torch.Generator) -> Tensor:
+    """Smooth noise of SD about 1 with blobs of ``grain`` coarse voxels, independent from slab to slab."""
+    slices, rows, columns = shape
+    seeds = torch.randn((1, 1, 2 + slices // 3, 2 + rows // grain, 2 + columns // grain), generator=chance)
+    smooth = interpolate(seeds, size=(slices, rows, columns), mode="trilinear", align_corners=True)
+    return smooth[0, 0] * 1.6
+
+
+def _blend(hu: Tensor, layer: Layer, edge_mm: float) -> Tensor:
+    """Mix a tissue in, in place, and return the share (K, J, I) of it in each voxel."""
+    fraction = (0.5 - _finer(layer.distance, hu.shape) / edge_mm).clamp_(0, 1)
+    tissue = layer.hu if isinstance(layer.hu, float) else _finer(layer.hu, hu.shape)
+    hu += fraction * (tissue - hu)
+    return fraction
+
+
+def _finer(coarse: Tensor, shape: torch.Size) -> Tensor:
+    """Interpolate (K, j, i) to all pixels of the plane."""
+    if coarse.shape == shape:
+        return coarse.clone()
+    return interpolate(coarse[:, None], size=shape[1:], mode="bilinear", align_corners=False)[:, 0]
