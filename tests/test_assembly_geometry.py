@@ -289,7 +289,9 @@ def tilted_slices(volume: Volume, degrees: float) -> list[Dataset]:
     row, column = np.asarray(orientation, float).reshape(2, 3)
     j, i = np.mgrid[: SHAPE[1], : SHAPE[2]]
     for k, dataset in enumerate(slices):
-        position = np.asarray([-95.0, -95.0, 7.0 * (k - 5.5)])
+        position = np.asarray(
+            [-95.0, -95.0, 5.0 + 7.0 * (k - 5.5) - 110.0 * math.tan(angle)]
+        )  # the blob is in the middle
         points = position + 3.0 * (j[..., None] * column + i[..., None] * row)
         blob = np.exp(-((points - BLOB_LPS) ** 2).sum(axis=-1) / (2 * 9.0**2))
         dataset.ImagePositionPatient = list(position)
