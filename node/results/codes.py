@@ -108,9 +108,7 @@ DIRECTION_COSINE = Code("{-1:1}", "UCUM", "{-1:1}")
 PROCESSING_EQUIPMENT = Code("109102", "DCM", "Processing Equipment")
 SOURCE_IMAGE_FOR_PROCESSING = Code("121322", "DCM", "Source image for image processing operation")
 
-SIDES = MappingProxyType(
-    {Side.RIGHT: Code("24028007", "SCT", "Right"), Side.LEFT: Code("7771000", "SCT", "Left")}
-)
+SIDES = MappingProxyType({Side.RIGHT: Code("24028007", "SCT", "Right"), Side.LEFT: Code("7771000", "SCT", "Left")})
 LUNG_SIDES = MappingProxyType({LungLabel.RIGHT: Side.RIGHT, LungLabel.LEFT: Side.LEFT})
 
 ATTENUATIONS = MappingProxyType(

@@ -44,9 +44,16 @@ Labels = npt.NDArray[np.uint16]
 _LUNG_RGB: Final = {LungLabel.RIGHT: (80, 150, 220), LungLabel.LEFT: (120, 190, 120)}  # calm: large areas
 _NODULE_RGB: Final = ((255, 140, 0), (230, 60, 60), (250, 210, 40), (200, 80, 220), (0, 200, 200))  # shrill: small
 _CONTENT_LABEL: Final = "LUNG_NODULES"
-_ASKED_BY_HIGHDICOM: Final = (
-    "PatientID PatientName PatientBirthDate PatientSex AccessionNumber StudyID StudyDate StudyTime".split()
-)
+_ASKED_BY_HIGHDICOM: Final = [
+    "PatientID",
+    "PatientName",
+    "PatientBirthDate",
+    "PatientSex",
+    "AccessionNumber",
+    "StudyID",
+    "StudyDate",
+    "StudyTime",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -268,7 +275,7 @@ def _describe_segments(dataset: Dataset, segments: Sequence[_Segment]) -> None:
 
 
 def _make_reproducible(dataset: Dataset, context: ResultContext) -> None:
-    """highdicom draws the dimension organization's UID at random."""
+    """Highdicom draws the dimension organization's UID at random."""
     uid = context.uid("dimensions", SEGMENTATION.name)
     for item in [*dataset.DimensionOrganizationSequence, *dataset.DimensionIndexSequence]:
         item.DimensionOrganizationUID = uid

@@ -23,17 +23,36 @@ from pydicom.valuerep import format_number_as_ds, validate_value
 from node.errors import ResultError
 
 # Type 1 and 2 of the Patient and General Study modules (PS3.3 C.7.1.1, C.7.2.1): present even if empty.
-_REQUIRED = (
-    "PatientName PatientID PatientBirthDate PatientSex StudyInstanceUID StudyDate StudyTime AccessionNumber "
-    "ReferringPhysicianName StudyID"
-).split()
+_REQUIRED = [
+    "PatientName",
+    "PatientID",
+    "PatientBirthDate",
+    "PatientSex",
+    "StudyInstanceUID",
+    "StudyDate",
+    "StudyTime",
+    "AccessionNumber",
+    "ReferringPhysicianName",
+    "StudyID",
+]
 # Carried where the source has them (PS3.3 C.7.1.1, C.7.2.1, C.7.2.2, C.12.1).
-_OPTIONAL = (
-    "IssuerOfPatientID IssuerOfPatientIDQualifiersSequence OtherPatientIDsSequence PatientIdentityRemoved "
-    "DeidentificationMethod DeidentificationMethodCodeSequence LongitudinalTemporalInformationModified "
-    "IssuerOfAccessionNumberSequence StudyDescription PatientAge PatientSize PatientWeight"
-).split()
-_MATCHED_ON = frozenset("PatientName PatientID IssuerOfPatientID AccessionNumber StudyID StudyInstanceUID".split())
+_OPTIONAL = [
+    "IssuerOfPatientID",
+    "IssuerOfPatientIDQualifiersSequence",
+    "OtherPatientIDsSequence",
+    "PatientIdentityRemoved",
+    "DeidentificationMethod",
+    "DeidentificationMethodCodeSequence",
+    "LongitudinalTemporalInformationModified",
+    "IssuerOfAccessionNumberSequence",
+    "StudyDescription",
+    "PatientAge",
+    "PatientSize",
+    "PatientWeight",
+]
+_MATCHED_ON = frozenset(
+    ["PatientName", "PatientID", "IssuerOfPatientID", "AccessionNumber", "StudyID", "StudyInstanceUID"]
+)
 # What reading a malformed element can raise in pydicom: wrong text, number, VR or encoding.
 _UNREADABLE = (ValueError, TypeError, LookupError, ArithmeticError, NotImplementedError, AttributeError)
 _UID = re.compile(r"(0|[1-9]\d*)(\.(0|[1-9]\d*))+")  # PS3.5 section 9.1
@@ -123,7 +142,7 @@ def _without_private(element: DataElement) -> DataElement | None:
 def _is_legal(element: DataElement) -> bool:
     if element.keyword == "PatientSex" and element.value not in _SEXES:
         return False
-    if element.VR != dictionary_VR(element.tag) or (element.VM > 1 and element.VR != "LO"):
+    if dictionary_VR(element.tag) != element.VR or (element.VM > 1 and element.VR != "LO"):
         return False
     values = element.value if element.VM > 1 else [element.value]
     try:

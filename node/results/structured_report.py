@@ -84,8 +84,7 @@ def _measurements(
 ) -> ContentItem:
     prefix = OHIF_TRACKING_PREFIX if options.editable_in_ohif else ""
     groups = [
-        measurement_group(series, nodule, findings.models, segmentation, context, prefix)
-        for nodule in findings.nodules
+        measurement_group(series, nodule, findings.models, segmentation, context, prefix) for nodule in findings.nodules
     ]
     return container(codes.IMAGING_MEASUREMENTS, groups)
 

@@ -1,0 +1,134 @@
+"""The analysis as one JSON-serialisable dictionary: ``report.json`` and the ledger's record of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from models.findings import Attenuation, Findings, LungRads, ModelIdentity, Nodule, RiskRange
+from node.results.context import DISCLAIMER, ResultContext
+from node.results.envelope import location, tracking_uid
+
+_BROCK_MODEL = "Brock 2a"  # McWilliams 2013, doi:10.1056/NEJMoa1214726
+
+
+def report_of(
+    series_uid: str,
+    study_uid: str,
+    findings: Findings | None,
+    status: str,
+    reason: str | None,
+    context: ResultContext,
+    notes: Sequence[str] = (),
+) -> dict[str, Any]:
+    """Build the report of one series.
+
+    Parameters
+    ----------
+    findings
+        None if the series was not analysed: then lungs, nodules, lung_rads and risk are null, never
+        empty, so that no reader takes silence for a negative result.
+    status, reason
+        The state of the series, and why it is in it.
+    notes
+        Of the assembly.
+    """
+    report: dict[str, Any] = {
+        "disclaimer": DISCLAIMER,
+        "series_instance_uid": series_uid,
+        "study_instance_uid": study_uid,
+        "status": status,
+        "reason": reason,
+        "created_at": context.created_at.isoformat(),
+        "software_version": context.software_version,
+    }
+    return report | (_absent() if findings is None else _analysed(findings, context)) | {"notes": list(notes)}
+
+
+def _absent() -> dict[str, Any]:
+    return {
+        "lungs": None,
+        "nodules": None,
+        "lung_rads": None,
+        "risk": None,
+        "models": [],
+        "timings_s": {},
+        "device": None,
+        "warnings": [],
+    }
+
+
+def _analysed(findings: Findings, context: ResultContext) -> dict[str, Any]:
+    lungs = findings.lungs
+    volumes = {"volume_ml": lungs.volume_ml, "left_ml": lungs.left_ml, "right_ml": lungs.right_ml}
+    return {
+        "lungs": {name: round(float(value), 1) for name, value in volumes.items()},
+        "nodules": [_nodule(nodule, context) for nodule in findings.nodules],
+        "lung_rads": _category(findings.lung_rads),
+        "risk": _risk(findings),
+        "models": [_model(model) for model in findings.models],
+        "timings_s": {name: round(float(seconds), 3) for name, seconds in findings.timings_s.items()},
+        "device": findings.device,
+        "warnings": [*findings.warnings, *lungs.warnings],
+    }
+
+
+def _nodule(nodule: Nodule, context: ResultContext) -> dict[str, Any]:
+    measured = nodule.measurement
+    return {
+        "id": int(nodule.id),
+        "tracking_uid": tracking_uid(context, nodule),
+        "center_lps_mm": [round(float(coordinate), 2) for coordinate in nodule.center_lps_mm],
+        "long_axis_mm": round(float(measured.long_axis.length_mm), 1),
+        "short_axis_mm": round(float(measured.short_axis.length_mm), 1),
+        "mean_diameter_mm": round(float(measured.mean_diameter_mm), 1),
+        "solid_diameter_mm": _rounded(measured.solid_diameter_mm),
+        "volume_mm3": round(float(measured.volume_mm3), 1),
+        "mean_hu": round(float(measured.mean_hu), 1),
+        "sd_hu": round(float(measured.sd_hu), 1),
+        "attenuation": Attenuation(measured.attenuation).value,
+        "side": nodule.side.value,
+        "location": location(nodule),
+        "probability": round(float(nodule.probability), 4),
+        "malignancy": _malignancy(nodule.brock),
+        "lung_rads": _category(nodule.lung_rads),
+        "lung_rads_basis": nodule.lung_rads.basis,
+        "warnings": list(nodule.warnings),
+    }
+
+
+def _rounded(millimetres: float | None) -> float | None:
+    return None if millimetres is None else round(float(millimetres), 1)
+
+
+def _malignancy(brock: RiskRange) -> dict[str, Any]:
+    return {
+        "model": _BROCK_MODEL,
+        "low": round(float(brock.low), 4),
+        "high": round(float(brock.high), 4),
+        "unknown": list(brock.unknown),
+    }
+
+
+def _category(lung_rads: LungRads) -> str | None:
+    return None if lung_rads.category is None else lung_rads.category.value
+
+
+def _risk(findings: Findings) -> dict[str, Any]:
+    """Of the examination: the category with its basis, and the nodule of highest risk."""
+    highest = max(findings.nodules, key=lambda nodule: nodule.brock.high, default=None)
+    return {
+        "lung_rads": _category(findings.lung_rads),
+        "lung_rads_basis": findings.lung_rads.basis,
+        "highest_malignancy": None if highest is None else {"nodule_id": highest.id} | _malignancy(highest.brock),
+    }
+
+
+def _model(model: ModelIdentity) -> dict[str, str]:
+    return {
+        "name": model.name,
+        "version": model.version,
+        "sha256": model.sha256,
+        "training_data": model.training_data,
+        "intended_use": model.intended_use,
+    }

@@ -1,0 +1,145 @@
+"""Pictures as Secondary Capture images (PS3.3 A.8.1), for viewers that show nothing else.
+
+The pictures are RGB arrays that somebody else drew; here they get source references and, where they
+show a slice, its place in the patient, so that a viewer can scroll them with the CT.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from pydicom import Dataset
+from pydicom.valuerep import format_number_as_ds
+
+from models.findings import ModelIdentity
+from node.assembly.assembled import AssembledSeries
+from node.errors import ResultError
+from node.results import codes
+from node.results.context import DISCLAIMER, ResultContext
+from node.results.envelope import (
+    CAPTURE,
+    ObjectKind,
+    add_frame_of_reference,
+    add_lossy_history,
+    body_part,
+    code_item,
+    complete,
+)
+from node.results.source_attributes import SourceAttributes, ascii_text, carried_over
+from node.results.source_geometry import source_plane, source_reference
+
+
+@dataclass(frozen=True, eq=False)
+class CapturePicture:
+    """One drawn picture.
+
+    Parameters
+    ----------
+    rgb
+        (H, W, 3) uint8. For a slice, pixel (0, 0) shows the corner of voxel (j, i) = (0, 0); a
+        margin may follow on the right and below.
+    slice_index
+        Slice k of the volume that is shown; None for a page that shows no single slice.
+    title
+        What the picture shows, without patient data; becomes ImageComments.
+    pixel_scale
+        Picture pixels per voxel of the slice, along rows and columns alike.
+    """
+
+    rgb: npt.NDArray[np.uint8]
+    slice_index: int | None
+    title: str
+    pixel_scale: float = 1.0
+
+
+def build_captures(
+    series: AssembledSeries,
+    pictures: Sequence[CapturePicture],
+    context: ResultContext,
+    models: Sequence[ModelIdentity] = (),
+) -> list[Dataset]:
+    """Build one Secondary Capture per picture, in one Series, InstanceNumber from 1.
+
+    Raises
+    ------
+    ResultError
+        If a picture is no RGB array, or is smaller than the slice that it says it shows.
+    """
+    source = carried_over(series.headers[0])
+    captures = []
+    for number, picture in enumerate(pictures, start=1):
+        dataset = capture(picture.rgb, picture.title)
+        dataset.BodyPartExamined = body_part(series)
+        add_lossy_history(dataset, series.headers[0])
+        if picture.slice_index is None:
+            dataset.SourceImageSequence = _all_sources(series)
+        else:
+            _place(dataset, series, picture, picture.slice_index)
+        captures.append(complete(dataset, CAPTURE, source, context, models, number))
+    return captures
+
+
+def build_page(
+    rgb: npt.NDArray[np.uint8], title: str, kind: ObjectKind, source: SourceAttributes, context: ResultContext
+) -> Dataset:
+    """Build a page of its own, without source image and without geometry."""
+    dataset = capture(rgb, title)
+    dataset.BodyPartExamined = "CHEST"
+    dataset.LossyImageCompression = "00"
+    return complete(dataset, kind, source, context)
+
+
+def capture(rgb: npt.NDArray[np.uint8], title: str) -> Dataset:
+    """Image Pixel, General Image and SC Equipment of an RGB picture (PS3.3 C.7.6.3, C.7.6.1, C.8.6.1)."""
+    if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3 or 0 in rgb.shape:
+        raise ResultError(f"a picture is an (H, W, 3) uint8 array, found {rgb.dtype} {rgb.shape}")
+    dataset = Dataset()
+    dataset.ImageType = ["DERIVED", "SECONDARY"]
+    dataset.ConversionType = "WSD"
+    dataset.PatientOrientation = None
+    dataset.BurnedInAnnotation = "NO"  # means identity of the patient: none is drawn (PS3.3 C.7.6.1)
+    dataset.DerivationDescription = ascii_text(f"Rendered for display with marks of software. {DISCLAIMER}")
+    dataset.ImageComments = ascii_text(f"{title}. {DISCLAIMER}")
+    dataset.SamplesPerPixel, dataset.PhotometricInterpretation, dataset.PlanarConfiguration = 3, "RGB", 0
+    dataset.Rows, dataset.Columns = rgb.shape[:2]
+    dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit, dataset.PixelRepresentation = 8, 8, 7, 0
+    pixels = np.ascontiguousarray(rgb).tobytes()
+    dataset.add_new("PixelData", "OB", pixels + b"\x00" * (len(pixels) % 2))
+    return dataset
+
+
+def _place(dataset: Dataset, series: AssembledSeries, picture: CapturePicture, k: int) -> None:
+    """Give the picture the plane of its slice; not part of the SC IOD, but legal and understood (Standard Extended)."""
+    slices, rows, columns = series.volume.shape
+    if not 0 <= k < slices:
+        raise ResultError(f"a picture of slice {k}, but the volume has {slices}")
+    scale = picture.pixel_scale
+    if scale <= 0 or dataset.Rows < round(rows * scale) or dataset.Columns < round(columns * scale):
+        raise ResultError(f"a picture of {dataset.Rows} x {dataset.Columns} cannot show {rows} x {columns} at {scale}")
+    plane, first = source_plane(series, k), 0.5 / scale - 0.5  # centre of the first picture pixel, in voxels
+    row, column = series.source_point_ji(k, first, first)
+    dataset.ImagePositionPatient = [format_number_as_ds(float(x)) for x in plane.at_pixel(row, column)]
+    dataset.ImageOrientationPatient = [format_number_as_ds(float(x)) for x in plane.orientation]
+    dataset.PixelSpacing = [format_number_as_ds(mm / scale) for mm in plane.spacing_mm]
+    dataset.SliceThickness = format_number_as_ds(plane.slice_thickness_mm)
+    dataset.PatientOrientation = plane.patient_orientation
+    add_frame_of_reference(dataset, series)
+    dataset.SourceImageSequence = [_source(source_reference(series, k))]
+
+
+def _all_sources(series: AssembledSeries) -> list[Dataset]:
+    """Every instance once; a page about all frames of a multi-frame source names no frame."""
+    named: dict[str, Dataset] = {}
+    for k, frame in enumerate(series.frames):
+        item = source_reference(series, k)
+        item.pop("ReferencedFrameNumber", None)
+        named.setdefault(frame.sop_instance_uid, _source(item))
+    return list(named.values())
+
+
+def _source(reference: Dataset) -> Dataset:
+    reference.PurposeOfReferenceCodeSequence = [code_item(codes.SOURCE_IMAGE_FOR_PROCESSING)]
+    return reference
