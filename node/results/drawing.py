@@ -1,0 +1,151 @@
+"""Ink on pictures: colours, fonts, smooth lines, text with a halo. Nothing here knows a nodule."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageDraw, ImageFont
+
+Picture = npt.NDArray[np.uint8]  # (H, W, 3) RGB unless a docstring says otherwise
+Colour = tuple[int, int, int]
+Point = tuple[float, float]
+Box = tuple[float, float, float, float]  # left, top, right, bottom
+
+WHITE: Colour = (240, 243, 246)
+GREY: Colour = (168, 178, 189)
+AMBER: Colour = (255, 200, 87)
+BACKGROUND: Colour = (13, 17, 23)
+
+# Okabe and Ito, "Color Universal Design" (2008), without black, the blue that drowns in dark lung,
+# and the yellow that drowns in soft tissue: told apart with any kind of colour vision.
+_PALETTE: tuple[Colour, ...] = ((255, 176, 0), (86, 190, 245), (0, 200, 150), (250, 120, 60), (230, 150, 200))
+_HALO = (0, 0, 0, 120)  # a dark rim keeps a bright line readable on white soft tissue
+_SUPERSAMPLING = 4
+
+
+def colour_of(number: int) -> Colour:
+    """Give the colour of the nodule with this number (from 1); colours come round again after five."""
+    return _PALETTE[(number - 1) % len(_PALETTE)]
+
+
+@cache
+def font(size: int, bold: bool = False) -> ImageFont.FreeTypeFont:
+    """Load DejaVu Sans in pixels: it comes with matplotlib, and has the signs × ³ ° that Pillow's own font lacks."""
+    name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
+    return ImageFont.truetype(Path(mpl.get_data_path(), "fonts", "ttf", name), size)
+
+
+def windowed(hu: npt.NDArray[np.generic], centre_hu: float = -600.0, width_hu: float = 1500.0) -> npt.NDArray[np.uint8]:
+    """Map HU to grey 0..255 (PS3.3 C.11.2.1.2); the defaults are the usual lung window."""
+    low = centre_hu - width_hu / 2
+    grey = (hu.astype(np.float32) - low) * (255 / width_hu)
+    return np.asarray(np.clip(np.rint(grey), 0, 255), dtype=np.uint8)
+
+
+def letters_of(direction_lps: npt.NDArray[np.float64]) -> str:
+    """Name a direction in the patient: R L A P H F, the strongest first, shares under sin 15 degrees left out.
+
+    References
+    ----------
+    PS3.3 C.7.6.1.1.1 (Patient Orientation)
+    """
+    named = [(abs(c), letters[int(c > 0)]) for c, letters in zip(direction_lps, ("RL", "AP", "FH"), strict=True)]
+    return "".join(letter for share, letter in sorted(named, reverse=True) if share > np.sin(np.radians(15)))
+
+
+def stroke(canvas: Image.Image, lines: Sequence[npt.ArrayLike], colour: Colour, width: float) -> None:
+    """Draw smooth lines with a thin dark halo on an RGBA picture, in place.
+
+    Each line is (N, 2): x, y in pixels from the outer corner of the first pixel; ``width`` is in
+    pixels, fractions allowed.
+    """
+    points = [np.asarray(line, dtype=np.float64) for line in lines]
+    if not points:
+        return
+    _stroke_once(canvas, points, _HALO, width + 1.4)
+    _stroke_once(canvas, points, (*colour, 255), width)
+
+
+def _stroke_once(
+    canvas: Image.Image, lines: list[npt.NDArray[np.float64]], colour: tuple[int, int, int, int], width: float
+) -> None:
+    """Draw on a patch four times as fine and shrink it: Pillow's own lines have hard edges."""
+    every = np.concatenate(lines)
+    left, top = np.floor(every.min(axis=0) - width - 1).astype(int)
+    right, bottom = np.ceil(every.max(axis=0) + width + 1).astype(int)
+    n = _SUPERSAMPLING
+    fine = Image.new("L", ((right - left) * n, (bottom - top) * n))
+    pen = ImageDraw.Draw(fine)
+    for line in lines:
+        corners = [(float(x), float(y)) for x, y in (line - (left, top)) * n]
+        pen.line(corners, fill=colour[3], width=max(1, round(width * n)), joint="curve")
+    patch = Image.new("RGBA", (right - left, bottom - top), colour[:3])
+    patch.putalpha(fine.reduce(n))
+    _compose(canvas, patch, int(left), int(top))
+
+
+def _compose(canvas: Image.Image, patch: Image.Image, left: int, top: int) -> None:
+    """Lay a patch over the canvas, cut at its edges."""
+    crop = (max(0, -left), max(0, -top), min(patch.width, canvas.width - left), min(patch.height, canvas.height - top))
+    if crop[0] < crop[2] and crop[1] < crop[3]:
+        canvas.alpha_composite(patch.crop(crop), (left + crop[0], top + crop[1]))
+
+
+def shade(canvas: Image.Image, box: Box, colour: tuple[int, int, int, int]) -> None:
+    """Lay a translucent rectangle over an RGBA picture, in place."""
+    left, top, right, bottom = (round(edge) for edge in box)
+    if right > left and bottom > top:
+        _compose(canvas, Image.new("RGBA", (right - left, bottom - top), colour), left, top)
+
+
+def write(
+    canvas: Image.Image,
+    at: Point,
+    text: str,
+    size: int,
+    colour: Colour = WHITE,
+    *,
+    anchor: str = "la",
+    bold: bool = False,
+    halo: bool = True,
+) -> None:
+    """Write one line of text, in place; ``anchor`` as in Pillow, the halo makes it readable on any grey."""
+    rim = max(1, round(size / 12)) if halo else 0
+    face = font(size, bold)
+    ImageDraw.Draw(canvas).text(
+        at, text, fill=colour, font=face, anchor=anchor, stroke_width=rim, stroke_fill=(0, 0, 0)
+    )
+
+
+def text_width(text: str, size: int, bold: bool = False) -> float:
+    """Width of a line of text in pixels."""
+    return float(font(size, bold).getlength(text))
+
+
+def wrapped(text: str, size: int, width: float, bold: bool = False) -> list[str]:
+    """Break a text into lines no wider than ``width`` pixels; a longer word stands alone."""
+    lines: list[str] = []
+    for word in text.split():
+        longer = f"{lines[-1]} {word}" if lines else word
+        if lines and text_width(longer, size, bold) <= width:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return lines
+
+
+def canvas_of(picture: Picture) -> Image.Image:
+    """Make an RGBA canvas of grey (H, W) or RGB (H, W, 3)."""
+    return Image.fromarray(np.ascontiguousarray(picture)).convert("RGBA")
+
+
+def picture_of(canvas: Image.Image) -> Picture:
+    """Give the RGB array of a canvas; what is still transparent becomes black."""
+    opaque = Image.new("RGBA", canvas.size, (0, 0, 0, 255))
+    opaque.alpha_composite(canvas)
+    return np.asarray(opaque.convert("RGB"), dtype=np.uint8)

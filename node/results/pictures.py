@@ -1,0 +1,247 @@
+"""Slices as a radiologist reads them: lung window, contours, calipers, labels, in the source's own pixels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+from scipy import ndimage
+from skimage.measure import find_contours
+
+from models.findings import Findings, Nodule
+from models.volume import AIR_HU
+from node.assembly.assembled import AssembledSeries
+from node.results.context import DISCLAIMER, MANUFACTURER
+from node.results.drawing import (
+    AMBER,
+    GREY,
+    WHITE,
+    Box,
+    Picture,
+    colour_of,
+    letters_of,
+    picture_of,
+    shade,
+    stroke,
+    text_width,
+    windowed,
+    wrapped,
+    write,
+)
+from node.results.labels import Mark, place_labels
+
+SCALE_BAR_MM = 50
+_CONTOUR_PX, _CALIPER_PX, _LEADER_PX = 1.3, 1.0, 1.0  # thin: the edge of the nodule must stay visible
+_CLEARANCE_PX = 3.0  # between a nodule and what points at it
+
+Lines = list[npt.NDArray[np.float64]]
+
+
+@dataclass(frozen=True)
+class SliceFrame:
+    """One slice on its way to the screen.
+
+    Parameters
+    ----------
+    scale
+        Picture pixels per source pixel.
+    left_top
+        Source column and row (outer corner of the first pixel is 0, 0) at the picture's corner.
+    """
+
+    series: AssembledSeries
+    k: int
+    scale: float
+    left_top: tuple[float, float] = (0.0, 0.0)
+
+    @property
+    def source_shape(self) -> tuple[int, int]:
+        """Rows and columns of the source image."""
+        header = self.series.headers[min(self.k, len(self.series.headers) - 1)]
+        _, rows, columns = self.series.volume.shape
+        return int(header.get("Rows", rows)), int(header.get("Columns", columns))
+
+    def xy(self, points_ji: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        """Map (N, 2) volume row, column on this slice to (N, 2) picture x, y from the outer corner."""
+        source = np.asarray(points_ji, dtype=np.float64) + self.series.shifts_ji_px[self.k]
+        return np.asarray((source[:, ::-1] + 0.5 - self.left_top) * self.scale)
+
+
+def key_slices(findings: Findings, neighbours: int = 1) -> tuple[int, ...]:
+    """List the slices worth a picture, sorted, each once.
+
+    They are every nodule's measuring slice, which is the one of its largest area, and
+    ``neighbours`` slices on each side of it.
+    """
+    last = findings.lungs.labels.shape[0] - 1
+    wanted = {measuring_slice(n) + step for n in findings.nodules for step in range(-neighbours, neighbours + 1)}
+    return tuple(sorted(k for k in wanted if 0 <= k <= last))
+
+
+def measuring_slice(nodule: Nodule) -> int:
+    """Give the slice on which the nodule's axes were measured."""
+    return round(nodule.measurement.long_axis.start_kji[0])
+
+
+def slice_picture(series: AssembledSeries, findings: Findings, k: int, scale: int = 1) -> Picture:
+    """Draw slice ``k`` with everything that was found on it.
+
+    The pixel grid is that of the source image (its Rows and Columns times ``scale``, unturned), so
+    the picture lies over the source slice; a gantry tilt correction is undone. Nothing that tells
+    who the patient is is drawn.
+
+    Returns
+    -------
+    (rows * scale, columns * scale, 3) uint8 RGB.
+    """
+    grey = Image.fromarray(slice_grey(series, k))
+    canvas = grey.resize((grey.width * scale, grey.height * scale), Image.Resampling.BICUBIC).convert("RGBA")
+    canvas.alpha_composite(Image.fromarray(slice_overlay(series, findings, k, scale)))
+    return picture_of(canvas)
+
+
+def slice_grey(series: AssembledSeries, k: int) -> npt.NDArray[np.uint8]:
+    """Give slice ``k`` in the lung window, (rows, columns) uint8, in the pixels of the source image."""
+    shape, shift = SliceFrame(series, k, 1).source_shape, series.shifts_ji_px[k]
+    hu = series.volume.hu[k]
+    if shape != hu.shape or shift.any():
+        hu = ndimage.affine_transform(hu, np.ones(2), offset=-shift, output_shape=shape, order=1, cval=AIR_HU)
+    return windowed(hu)
+
+
+def slice_overlay(series: AssembledSeries, findings: Findings, k: int, scale: int = 1) -> npt.NDArray[np.uint8]:
+    """Draw only what lies over slice ``k``: (rows * scale, columns * scale, 4) uint8 RGBA, clear elsewhere."""
+    frame = SliceFrame(series, k, scale)
+    rows, columns = frame.source_shape
+    canvas = Image.new("RGBA", (columns * scale, rows * scale))
+    seen = [(nodule, outlines) for nodule in findings.nodules if (outlines := outlines_on(nodule, frame))]
+    for nodule, outlines in seen:
+        stroke(canvas, outlines, colour_of(nodule.id), _CONTOUR_PX * scale**0.5)
+        stroke(canvas, calipers_on(nodule, frame), WHITE, _CALIPER_PX * scale**0.5)
+    text_px = max(9, round(5 + canvas.width / 68))
+    bottom, banner = _banner(canvas, findings, text_px)
+    taken = [banner, *_captions(canvas, frame, bottom, text_px), _scale_bar(canvas, frame, bottom, text_px)]
+    _label(canvas, seen, taken, text_px)
+    return np.asarray(canvas, dtype=np.uint8)
+
+
+def nodule_picture(series: AssembledSeries, nodule: Nodule, size: int, field_mm: float = 50.0) -> Picture:
+    """Draw the nodule large on its measuring slice, (size, size, 3) RGB, with contour and calipers, without text."""
+    k = measuring_slice(nodule)
+    spacing = series.volume.spacing_kji_mm[2]
+    field_px = max(field_mm, 2.0 * nodule.measurement.long_axis.length_mm) / spacing
+    centre = SliceFrame(series, k, 1).xy([nodule.measurement.center_kji[1:]])[0]
+    left, top = (float(edge) for edge in centre - field_px / 2)
+    box = (left, top, left + field_px, top + field_px)
+    grey = Image.fromarray(slice_grey(series, k))
+    crop = grey.transform((size, size), Image.Transform.EXTENT, box, Image.Resampling.BICUBIC)
+    canvas = crop.convert("RGBA")
+    frame = SliceFrame(series, k, size / field_px, (left, top))
+    stroke(canvas, outlines_on(nodule, frame), colour_of(nodule.id), 1.6)
+    stroke(canvas, calipers_on(nodule, frame), WHITE, 1.2)
+    return picture_of(canvas)
+
+
+def outlines_on(nodule: Nodule, frame: SliceFrame) -> Lines:
+    """Give the nodule's closed outlines on the slice, each (N, 2) picture x, y; none where it is not."""
+    measured = nodule.measurement
+    local = frame.k - measured.mask_offset_kji[0]
+    if not 0 <= local < measured.mask.shape[0]:
+        return []
+    section = np.pad(measured.mask[local], 1).astype(np.float32)
+    return [frame.xy(line + np.subtract(measured.mask_offset_kji[1:], 1)) for line in find_contours(section, 0.5)]
+
+
+def calipers_on(nodule: Nodule, frame: SliceFrame) -> Lines:
+    """Give long and short axis with small end bars, each (2, 2) picture x, y; none but on the measuring slice."""
+    if frame.k != measuring_slice(nodule):
+        return []
+    lines: Lines = []
+    for axis in (nodule.measurement.long_axis, nodule.measurement.short_axis):
+        ends = frame.xy([axis.start_kji[1:], axis.end_kji[1:]])
+        along = ends[1] - ends[0]
+        bar = along[::-1] * (-1, 1) / (np.hypot(*along) or 1.0) * 3.0
+        lines += [ends, *(np.stack([end - bar, end + bar]) for end in ends)]
+    return lines
+
+
+def models_line(findings: Findings) -> str:
+    """Name the models and their versions in one line."""
+    return f"{MANUFACTURER}: " + "; ".join(f"{model.name} {model.version}" for model in findings.models)
+
+
+def _banner(canvas: Image.Image, findings: Findings, text_px: int) -> tuple[float, Box]:
+    """Say at the lower edge what this picture is and who made it; give its upper edge and its box."""
+    small, margin = max(8, text_px - 2), text_px // 2
+    room = canvas.width - 2 * margin
+    lines = [(line, text_px, AMBER, True) for line in wrapped(DISCLAIMER, text_px, room, bold=True)]
+    lines += [(line, small, GREY, False) for line in wrapped(models_line(findings), small, room)]
+    height = sum(round(size * 1.35) for _, size, _, _ in lines) + margin
+    y = top = canvas.height - height
+    shade(canvas, (0, top, canvas.width, canvas.height), (0, 0, 0, 185))
+    y += margin // 2
+    for line, size, colour, bold in lines:
+        write(canvas, (margin, y), line, size, colour, bold=bold, halo=False)
+        y += round(size * 1.35)
+    return top, (0, top, canvas.width, canvas.height)
+
+
+def _captions(canvas: Image.Image, frame: SliceFrame, bottom: float, text_px: int) -> list[Box]:
+    """Write the slice's place, the window, and where the edges of the picture lie in the patient."""
+    volume, margin = frame.series.volume, text_px // 2
+    lines = [f"z = {volume.to_patient((frame.k, 0, 0))[2]:.1f} mm", _image_number(frame), "lung window  C -600  W 1500"]
+    for number, line in enumerate(lines):
+        write(canvas, (margin, margin + number * text_px * 1.4), line, text_px, WHITE if number == 0 else GREY)
+    right, down = volume.directions[:, 2], volume.directions[:, 1]
+    x, y = canvas.width / 2, bottom / 2
+    big = text_px + 3
+    for at, anchor, direction in (
+        ((margin, y), "lm", -right),
+        ((canvas.width - margin, y), "rm", right),
+        ((x, margin), "ma", -down),
+        ((x, bottom - margin), "md", down),
+    ):
+        write(canvas, at, letters_of(direction), big, AMBER, anchor=anchor, bold=True)
+    widest = max(text_width(line, text_px) for line in lines)
+    return [(0, 0, widest + 2 * margin, margin + len(lines) * text_px * 1.4), (x - big, 0, x + big, big + margin)]
+
+
+def _image_number(frame: SliceFrame) -> str:
+    """Give the number by which a viewer lists this slice."""
+    source = frame.series.frames[frame.k]
+    if source.frame_number is not None:
+        return f"frame {source.frame_number}"
+    number = frame.series.headers[frame.k].get("InstanceNumber")
+    return f"slice {frame.k + 1} of {len(frame.series.frames)}" if number is None else f"image {number}"
+
+
+def _scale_bar(canvas: Image.Image, frame: SliceFrame, bottom: float, text_px: int) -> Box:
+    """Draw 5 cm with a tick each centimetre in the lower right corner."""
+    length = SCALE_BAR_MM / frame.series.volume.spacing_kji_mm[2] * frame.scale
+    x, y, tick = canvas.width - text_px - length, bottom - text_px, text_px / 2.5
+    ticks = [np.array([(x + length * n / 5, y - tick), (x + length * n / 5, y)]) for n in range(6)]
+    stroke(canvas, [np.array([(x, y), (x + length, y)]), *ticks], WHITE, 1.2)
+    write(canvas, (x + length / 2, y - tick - 2), f"{SCALE_BAR_MM // 10} cm", text_px, WHITE, anchor="md")
+    return x - 2, y - tick - 1.5 * text_px, x + length + 2, y + 2
+
+
+def _label(canvas: Image.Image, seen: list[tuple[Nodule, Lines]], taken: list[Box], text_px: int) -> None:
+    """Put number and mean diameter beside each nodule, with a line that ends before the nodule."""
+    texts = [f"{nodule.id}   {nodule.measurement.mean_diameter_mm:.1f} mm" for nodule, _ in seen]
+    marks = [_mark(lines, text, text_px) for text, (_, lines) in zip(texts, seen, strict=True)]
+    for placed, text, (nodule, _) in zip(place_labels(marks, canvas.size, taken), texts, seen, strict=True):
+        stroke(canvas, [np.array(placed.leader)], colour_of(nodule.id), _LEADER_PX)
+        left, top, right, bottom = placed.box
+        at = ((left + right) / 2, (top + bottom) / 2)
+        write(canvas, at, text, text_px + 1, colour_of(nodule.id), anchor="mm", bold=True)
+
+
+def _mark(lines: Lines, text: str, text_px: int) -> Mark:
+    """Give the circle around the outlines and the size of the label."""
+    points = np.concatenate(lines)
+    centre = (points.min(axis=0) + points.max(axis=0)) / 2
+    radius = float(np.hypot(*(points - centre).T).max()) + _CLEARANCE_PX
+    size = text_width(text, text_px + 1, bold=True) + 6, text_px * 1.5
+    return Mark((float(centre[0]), float(centre[1])), radius, *size)
