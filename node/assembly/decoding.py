@@ -9,13 +9,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
-from pydicom import Dataset
+from pydicom import Dataset, dcmread
 from pydicom.pixels.utils import iter_pixels
-from pydicom.uid import UID
+from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
 from scipy.ndimage import shift as shift_image
 
 from models.volume import AIR_HU, Volume
@@ -130,13 +130,7 @@ def stored_frames(source: Dataset | Path, planes: Sequence[Plane]) -> Iterator[n
     UndecodableSlice
         Naming the slice, the transfer syntax and the decoder's cause.
     """
-    frames = iter_pixels(
-        source,
-        indices=[plane.frame_index for plane in planes],
-        raw=True,
-        view_only=True,
-        correct_unused_bits=False,  # hu_table does it, and knows padding that uses those bits
-    )
+    frames = _decoded(source, planes)
     for plane in planes:
         try:
             yield _bits_of(next(frames), plane)
@@ -144,6 +138,28 @@ def stored_frames(source: Dataset | Path, planes: Sequence[Plane]) -> Iterator[n
             raise _undecodable(plane, "there is no such frame in the pixel data") from None
         except DECODING_ERRORS as error:
             raise _undecodable(plane, str(error) or type(error).__name__) from error
+
+
+def _decoded(source: Dataset | Path, planes: Sequence[Plane]) -> Iterator[npt.NDArray[np.integer[Any]]]:
+    """Yield the planes as pydicom decodes them; a file is read frame by frame."""
+    if isinstance(source, Dataset):
+        yield from _iter_pixels(source, planes)
+    elif planes[0].transfer_syntax == DeflatedExplicitVRLittleEndian:
+        # pydicom 3.0 looks for the pixel data in the stream before it is inflated.
+        yield from _iter_pixels(dcmread(source), planes)
+    else:
+        with source.open("rb") as file:
+            yield from _iter_pixels(file, planes)
+
+
+def _iter_pixels(source: Dataset | BinaryIO, planes: Sequence[Plane]) -> Iterator[npt.NDArray[np.integer[Any]]]:
+    return iter_pixels(
+        source,
+        indices=[plane.frame_index for plane in planes],
+        raw=True,
+        view_only=True,
+        correct_unused_bits=False,  # hu_table does it, and knows padding that uses those bits
+    )
 
 
 def _bits_of(stored: npt.NDArray[np.integer[Any]], plane: Plane) -> npt.NDArray[np.uint16]:
