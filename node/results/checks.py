@@ -12,15 +12,15 @@ from typing import Final
 
 from pydicom import Dataset
 from pydicom.sr.coding import Code
-from pydicom.uid import ComprehensiveSRStorage, SegmentationStorage
+from pydicom.uid import Comprehensive3DSRStorage, ComprehensiveSRStorage, SegmentationStorage
 
 from node.errors import ResultError
 from node.results import codes
 from node.results.context import DISCLAIMER
 from node.results.source_attributes import carried_over, is_uid
 
-_SR_CLASSES: Final = (ComprehensiveSRStorage, "1.2.840.10008.5.1.4.1.1.88.34")
-_IDENTITY: Final = [
+_SR_CLASSES: Final = (ComprehensiveSRStorage, Comprehensive3DSRStorage)
+_IDENTITY: Final = (
     "PatientName",
     "PatientID",
     "PatientBirthDate",
@@ -29,7 +29,7 @@ _IDENTITY: Final = [
     "StudyDate",
     "AccessionNumber",
     "StudyID",
-]
+)
 
 
 def check(datasets: Sequence[Dataset], source_headers: Sequence[Dataset]) -> None:
@@ -91,9 +91,7 @@ def _series(datasets: Sequence[Dataset], _headers: Sequence[Dataset]) -> Iterato
 
 def _disclaimer(datasets: Sequence[Dataset], _headers: Sequence[Dataset]) -> Iterator[str]:
     for dataset in datasets:
-        said = [
-            dataset.get(keyword, "") for keyword in ("ContentDescription", "ImageComments", "DerivationDescription")
-        ]
+        said = [dataset.get(keyword, "") for keyword in ("ContentDescription", "ImageComments")]
         said += [item.get("TextValue", "") for item in _items(dataset)]
         if not any(DISCLAIMER in str(sentence) for sentence in said):
             yield f"{_name(dataset)}: the disclaimer is missing"

@@ -11,6 +11,7 @@ from textwrap import wrap
 
 import numpy as np
 import numpy.typing as npt
+from highdicom.sr import ContentItem
 from PIL import Image, ImageDraw, ImageFont
 from pydicom import Dataset
 
@@ -40,6 +41,8 @@ def build_notice(headers: Sequence[Dataset], code: str, reason: str, context: Re
         Of the error, such as ``SLICE_GAP``; a code that the table does not know becomes "other".
     reason
         One plain sentence without patient data.
+    context
+        Identity of the run.
 
     Raises
     ------
@@ -108,7 +111,7 @@ def _lines(sentence: str, size_px: int) -> list[str]:
     """Break a sentence between words, and inside a word that fills a line, to fit between the margins."""
     font, width = ImageFont.load_default(size_px), _PAGE_WIDTH_PX - 2 * _MARGIN_PX
     lines = [""]
-    for word in (part for word in sentence.split() for part in wrap(word, 3 * width // (2 * size_px))):
+    for word in (part for whole in sentence.split() for part in wrap(whole, 3 * width // (2 * size_px))):
         longer = f"{lines[-1]} {word}".strip()
         if font.getlength(longer) <= width:
             lines[-1] = longer
@@ -117,7 +120,7 @@ def _lines(sentence: str, size_px: int) -> list[str]:
     return lines
 
 
-def _evaluations(code: str, sentences: Sequence[str]) -> sr_document.ContentItem:
+def _evaluations(code: str, sentences: Sequence[str]) -> ContentItem:
     """Status and reason as codes, then the words; no item about nodules."""
     items = [
         sr_document.code(codes.PROCESSING_STATUS, codes.NOT_PROCESSED),

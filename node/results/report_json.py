@@ -25,11 +25,15 @@ def report_of(
 
     Parameters
     ----------
+    series_uid, study_uid
+        Of the source.
     findings
         None if the series was not analysed: then lungs, nodules, lung_rads and risk are null, never
         empty, so that no reader takes silence for a negative result.
     status, reason
         The state of the series, and why it is in it.
+    context
+        Identity of the run, the same that the DICOM results were built with.
     notes
         Of the assembly.
     """

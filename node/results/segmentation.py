@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import cycle
+from types import MappingProxyType
 from typing import Final
 
 import numpy as np
@@ -41,10 +42,10 @@ from node.results.source_attributes import ascii_text, carried_over, is_uid
 from node.results.source_geometry import source_matrix, source_plane, source_reference
 
 Labels = npt.NDArray[np.uint16]
-_LUNG_RGB: Final = {LungLabel.RIGHT: (80, 150, 220), LungLabel.LEFT: (120, 190, 120)}  # calm: large areas
-_NODULE_RGB: Final = ((255, 140, 0), (230, 60, 60), (250, 210, 40), (200, 80, 220), (0, 200, 200))  # shrill: small
+_LUNG_RGB: Final = MappingProxyType({LungLabel.RIGHT: (80, 150, 220), LungLabel.LEFT: (120, 190, 120)})  # calm
+_NODULE_RGB: Final = ((255, 140, 0), (230, 60, 60), (250, 210, 40), (200, 80, 220), (0, 200, 200))  # shrill
 _CONTENT_LABEL: Final = "LUNG_NODULES"
-_ASKED_BY_HIGHDICOM: Final = [
+_ASKED_BY_HIGHDICOM: Final = (
     "PatientID",
     "PatientName",
     "PatientBirthDate",
@@ -53,7 +54,7 @@ _ASKED_BY_HIGHDICOM: Final = [
     "StudyID",
     "StudyDate",
     "StudyTime",
-]
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -275,7 +276,7 @@ def _describe_segments(dataset: Dataset, segments: Sequence[_Segment]) -> None:
 
 
 def _make_reproducible(dataset: Dataset, context: ResultContext) -> None:
-    """Highdicom draws the dimension organization's UID at random."""
+    """Replace the UID that highdicom draws at random, that of the dimension organization."""
     uid = context.uid("dimensions", SEGMENTATION.name)
     for item in [*dataset.DimensionOrganizationSequence, *dataset.DimensionIndexSequence]:
         item.DimensionOrganizationUID = uid

@@ -13,6 +13,7 @@ import unicodedata
 import warnings
 from copy import deepcopy
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from pydicom import DataElement, Dataset
 from pydicom.charset import python_encoding
@@ -23,7 +24,7 @@ from pydicom.valuerep import format_number_as_ds, validate_value
 from node.errors import ResultError
 
 # Type 1 and 2 of the Patient and General Study modules (PS3.3 C.7.1.1, C.7.2.1): present even if empty.
-_REQUIRED = [
+_REQUIRED = (
     "PatientName",
     "PatientID",
     "PatientBirthDate",
@@ -34,9 +35,9 @@ _REQUIRED = [
     "AccessionNumber",
     "ReferringPhysicianName",
     "StudyID",
-]
+)
 # Carried where the source has them (PS3.3 C.7.1.1, C.7.2.1, C.7.2.2, C.12.1).
-_OPTIONAL = [
+_OPTIONAL = (
     "IssuerOfPatientID",
     "IssuerOfPatientIDQualifiersSequence",
     "OtherPatientIDsSequence",
@@ -49,7 +50,7 @@ _OPTIONAL = [
     "PatientAge",
     "PatientSize",
     "PatientWeight",
-]
+)
 _MATCHED_ON = frozenset(
     ["PatientName", "PatientID", "IssuerOfPatientID", "AccessionNumber", "StudyID", "StudyInstanceUID"]
 )
@@ -193,15 +194,17 @@ def _sex(text: str, _vr: str) -> str:
     return text.upper() if text.upper() in _SEXES else ""
 
 
-_REPAIRS = {
-    "PatientAge": _age,
-    "PatientSize": _decimal,
-    "PatientWeight": _decimal,
-    "PatientBirthDate": _date,
-    "StudyDate": _date,
-    "StudyTime": _time,
-    "PatientSex": _sex,
-}
+_REPAIRS = MappingProxyType(
+    {
+        "PatientAge": _age,
+        "PatientSize": _decimal,
+        "PatientWeight": _decimal,
+        "PatientBirthDate": _date,
+        "StudyDate": _date,
+        "StudyTime": _time,
+        "PatientSex": _sex,
+    }
+)
 
 
 def _settle_character_set(carried: Dataset, header: Dataset) -> None:

@@ -62,10 +62,12 @@ def build_report(
     contents = [image_library(series, slices)]
     if findings.nodules:
         contents.append(_measurements(series, findings, segmentation, context, options))
-    contents.append(container(codes.QUALITATIVE_EVALUATIONS, _evaluations(series, findings)))
+    source = carried_over(series.headers[0])
+    notes = [*series.notes, *(f"{keyword} of the source is malformed" for keyword in source.changes)]
+    contents.append(container(codes.QUALITATIVE_EVALUATIONS, _evaluations(notes, findings)))
     evidence = _evidence(series, slices, segmentation)
     kind = REPORT if options.comprehensive_3d else replace(REPORT, sop_class_uid=ComprehensiveSRStorage)
-    return build_document(kind, carried_over(series.headers[0]), context, contents, evidence, findings.models)
+    return build_document(kind, source, context, contents, evidence, findings.models)
 
 
 def _referenced_slices(series: AssembledSeries, findings: Findings) -> list[int]:
@@ -89,14 +91,14 @@ def _measurements(
     return container(codes.IMAGING_MEASUREMENTS, groups)
 
 
-def _evaluations(series: AssembledSeries, findings: Findings) -> list[ContentItem]:
+def _evaluations(notes: Sequence[str], findings: Findings) -> list[ContentItem]:
     """What concerns the whole examination: codes first, then comments, the disclaimer at their head."""
     items = []
     if not findings.nodules:
         items.append(code(codes.NODULE_OF_LUNG, codes.ABSENT))
     if findings.lung_rads.category is not None:
         items.append(code(codes.LUNG_RADS, codes.LUNG_RADS_CATEGORIES[findings.lung_rads.category]))
-    return items + [text(codes.COMMENT, comment) for comment in comments(series.notes, findings)]
+    return items + [text(codes.COMMENT, comment) for comment in comments(notes, findings)]
 
 
 def comments(notes: Sequence[str], findings: Findings) -> list[str]:
