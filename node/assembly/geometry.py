@@ -170,7 +170,7 @@ def grid_of(ordered: Sequence[Plane]) -> Grid:
     affine = np.eye(4)
     affine[:3, :3] = np.stack([normal * slice_mm, column * spacing_ji_mm[0], row * spacing_ji_mm[1]], axis=1)
     affine[:3, 3] = positions[0] + middle * (drift_ji_mm[0] * column + drift_ji_mm[1] * row)
-    shifts = (middle - np.arange(len(ordered)))[:, None] * (drift_ji_mm / spacing_ji_mm)
+    shifts = (middle - np.arange(len(ordered)))[:, None] * (drift_ji_mm / spacing_ji_mm) + 0.0  # no negative zeros
     return Grid(affine, shifts, _tilt_notes(drift_ji_mm, slice_mm, middle))
 
 
