@@ -97,6 +97,7 @@ class ResultsSection(_Section):
     captures: bool = True
     notices: bool = True
     neighbours: int = Field(1, ge=0, le=5)
+    page: bool = False
 
 
 class DeliverySection(_Section):

@@ -61,5 +61,3 @@ def job_from_json(values: dict[str, Any]) -> Job:
             "refusal": (refusal[0], refusal[1]) if refusal else None,
         }
     )
-
-

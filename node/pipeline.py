@@ -15,8 +15,8 @@ from dataclasses import replace
 
 from node.analysis.analyser import Analyser
 from node.analysis.patient import patient_facts
-from node.assembly.assemble import assemble_files
-from node.assembly.headers import read_headers
+from node.assembly.files import assemble_files
+from node.assembly.headers import readable_headers
 from node.errors import AnalysisError, AssemblyError
 from node.job import Job
 from node.results.bundle import Bundle, analysed_bundle, notice_bundle, write_bundle
@@ -35,25 +35,23 @@ def process(job: Job, analyser: Analyser, clock: Callable[[], float] = time.perf
     """
     context = _context(job, analyser)
     if job.refusal:
-        bundle = notice_bundle(read_headers(job.files), *job.refusal, context)
+        bundle = notice_bundle(readable_headers(job.files), *job.refusal, context)
     else:
         bundle = _analysed_or_refused(job, analyser, context, clock)
     write_bundle(bundle, job.output)
     return bundle
 
 
-def _analysed_or_refused(
-    job: Job, analyser: Analyser, context: ResultContext, clock: Callable[[], float]
-) -> Bundle:
+def _analysed_or_refused(job: Job, analyser: Analyser, context: ResultContext, clock: Callable[[], float]) -> Bundle:
     try:
         began = clock()
         series = assemble_files(job.files)
         assembly_s = clock() - began
         findings = analyser.analyse(series.volume, patient_facts(series.headers[0]))
     except AssemblyError as error:
-        return notice_bundle(read_headers(job.files), error.code, str(error), context)
+        return notice_bundle(readable_headers(job.files), error.code, str(error), context)
     except AnalysisError as error:
-        return notice_bundle(read_headers(job.files), error.reason_code, str(error), context)
+        return notice_bundle(readable_headers(job.files), error.reason_code, str(error), context)
     timed = replace(findings, timings_s={"assembly": assembly_s, **findings.timings_s})
     return analysed_bundle(series, timed, context, neighbours=job.neighbours, captures=job.captures, clock=clock)
 

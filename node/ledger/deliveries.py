@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Connection, Engine, and_, func, select, update
+from sqlalchemy import Connection, Engine, Select, and_, func, select, update
 
 from node.ledger.records import DeliveryRecord, DeliveryState
 from node.ledger.schema import deliveries, results, series
@@ -63,6 +63,12 @@ class DeliveryLedger:
             if state in _ARRIVED:
                 _settle(connection, delivery.series_instance_uid, at)
 
+    def open_count(self, series_instance_uid: str) -> int:
+        """Give how many results of a series a destination has not got."""
+        query = _open_of(series_instance_uid)
+        with self._engine.connect().execution_options(read_only=True) as connection:
+            return int(connection.scalar(query) or 0)
+
     def counts(self) -> dict[str, dict[str, int]]:
         """Give, for each destination, how many results are in which state."""
         query = select(deliveries.c.destination, deliveries.c.state, func.count()).group_by(
@@ -92,12 +98,14 @@ def _record(row: object) -> DeliveryRecord:
     return DeliveryRecord(**{**values, "state": DeliveryState(values["state"])})
 
 
-def _settle(connection: Connection, series_instance_uid: str, at: datetime) -> None:
-    open_count = connection.scalar(
-        select(func.count()).where(
-            deliveries.c.series_instance_uid == series_instance_uid, deliveries.c.state.not_in(_ARRIVED)
-        )
+def _open_of(series_instance_uid: str) -> Select[tuple[int]]:
+    return select(func.count()).where(
+        deliveries.c.series_instance_uid == series_instance_uid, deliveries.c.state.not_in(_ARRIVED)
     )
+
+
+def _settle(connection: Connection, series_instance_uid: str, at: datetime) -> None:
+    open_count = connection.scalar(_open_of(series_instance_uid))
     state = connection.scalar(select(series.c.state).where(series.c.series_instance_uid == series_instance_uid))
     if not open_count and state == SeriesState.ANALYSED:
         move(connection, series_instance_uid, SeriesEvent.DELIVERED, at)

@@ -140,6 +140,7 @@ def _touch_series(connection: Connection, header: InstanceHeader, at: datetime) 
             reason=None,
             attempts=0,
             next_attempt_at=None,
+            files_removed_at=None,
         )
     )
 

@@ -58,7 +58,7 @@ class Ledger:
                 again.values(state=DeliveryState.PENDING, attempts=0, next_attempt_at=at, updated_at=at)
             ).rowcount
             if count:
-                done.append(f"{count} deliveries are due again")
+                done.append(f"deliveries due again: {count}")
             state = connection.scalar(select(series.c.state).where(series.c.series_instance_uid == uid))
             if state in {SeriesState.FAILED, SeriesState.REFUSED}:
                 fresh = {"attempts": 0, "next_attempt_at": None, "refusal_code": None}

@@ -1,7 +1,7 @@
 """The tables of the ledger. Times are UTC; UIDs and coded reasons only, no patient attributes.
 
-    instances 1-n series 1-n analyses 1-n results 1-n deliveries
-    refusals, events: what was turned away, and every change of state
+instances 1-n series 1-n analyses 1-n results 1-n deliveries
+refusals, events: what was turned away, and every change of state
 """
 
 from __future__ import annotations

@@ -6,12 +6,13 @@ import hashlib
 from collections.abc import Iterable
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Engine, or_, select, update
+from sqlalchemy import ColumnElement, Engine, delete, or_, select, update
 
 from node.ledger.records import SeriesRecord
-from node.ledger.schema import series
+from node.ledger.schema import instances, series
 from node.ledger.transitions import move
 from node.series.states import SeriesEvent, SeriesState
+
 
 def digest_of(contents: Iterable[tuple[str, str]]) -> str:
     """Give one sha256 over the (SOP Instance UID, sha256) pairs of a series, whatever their order."""
@@ -137,6 +138,13 @@ class SeriesLedger:
                 reason_code=code,
                 reason=reason,
             )
+
+    def mark_removed(self, series_instance_uid: str, at: datetime) -> None:
+        """Note that the files of a series are removed by retention; sent again, they are new instances."""
+        mine = series.c.series_instance_uid == series_instance_uid
+        with self._engine.begin() as connection:
+            connection.execute(delete(instances).where(instances.c.series_instance_uid == series_instance_uid))
+            connection.execute(update(series).where(mine).values(files_removed_at=at, instance_count=0))
 
     def _records(self, *conditions: ColumnElement[bool]) -> tuple[SeriesRecord, ...]:
         query = select(series).where(*conditions).order_by(series.c.first_arrival, series.c.series_instance_uid)

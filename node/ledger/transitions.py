@@ -34,8 +34,6 @@ def move(
         update(series).where(series.c.series_instance_uid == series_instance_uid).values(state=state, **columns)
     )
     connection.execute(
-        insert(events).values(
-            series_instance_uid=series_instance_uid, event=event, state=state, detail=detail, at=at
-        )
+        insert(events).values(series_instance_uid=series_instance_uid, event=event, state=state, detail=detail, at=at)
     )
     return state

@@ -18,7 +18,6 @@ from node.series.states import SeriesState
 
 logger = logging.getLogger(__name__)
 
-IDLE_S = 5.0
 RETRY_WAIT_S = 30.0  # between two attempts at the same series
 GIVEN_UP = "ANALYSIS_FAILED"
 
@@ -53,9 +52,7 @@ class AnalysisTask:
 
     name = "analysis"
 
-    def __init__(
-        self, ledger: Ledger, worker: Worker, rules: AnalysisRules, on_results: Callable[[], None]
-    ) -> None:
+    def __init__(self, ledger: Ledger, worker: Worker, rules: AnalysisRules, on_results: Callable[[], None]) -> None:
         self._ledger = ledger
         self._worker = worker
         self._rules = rules
@@ -69,22 +66,22 @@ class AnalysisTask:
         """End the worker."""
         self._worker.close()
 
-    def loop(self, now: datetime) -> float:
+    def loop(self, now: datetime) -> bool:
         """Take the next series, if there is one, to an outcome in the ledger."""
         record = self._current = self._ledger.series.next_ready(now)
         if record is None:
-            return IDLE_S
+            return False
         attempt = self._ledger.series.begin_attempt(record.series_instance_uid)
         if attempt > self._rules.attempts and record.refusal_code is None:
             # Only a node that was killed in its last attempt comes here: a series that takes the node down.
             self._give_up(record, "the analysis was interrupted in every attempt")
-            return 0.0
+            return True
         try:
             answer = self._worker.ask(job_to_json(self._job(record)), self._rules.timeout_s)
         except PulmonodeError as error:
             answer = {"error": error.code, "message": str(error), "retry": error.retry}
         self._conclude(record, attempt, answer, now)
-        return 0.0
+        return True
 
     def failed(self, error: Exception, now: datetime) -> None:
         """Mark the series at hand FAILED with the reason."""

@@ -15,7 +15,6 @@ from node.series.retry import RetryPolicy, next_attempt
 
 logger = logging.getLogger(__name__)
 
-IDLE_S = 5.0
 _STATE_OF_OUTCOME = {
     Outcome.STORED: DeliveryState.STORED,
     Outcome.STORED_WITH_WARNING: DeliveryState.WARNING,
@@ -54,12 +53,12 @@ class DeliveryTask:
     def failed(self, error: Exception, now: datetime) -> None:
         """Nothing was recorded, so everything that was due is still due."""
 
-    def loop(self, now: datetime) -> float:
+    def loop(self, now: datetime) -> bool:
         """Send everything that is due."""
         due = {record.sop_instance_uid: record for record in self._ledger.due(self._destination.name, now)}
         if due:
             self._send(due, now)
-        return IDLE_S
+        return False
 
     def _send(self, due: dict[str, DeliveryRecord], now: datetime) -> None:
         here = {uid: record for uid, record in due.items() if (self._data_dir / record.path).is_file()}

@@ -1,6 +1,7 @@
-"""The one runner: a thread that calls ``loop(now)`` until it is told to stop.
+"""The one runner: a thread that calls ``loop(now)`` whenever it is woken, until it is told to stop.
 
 A task never sleeps and never reads the clock, so that a test drives it with a ``now`` of its choice.
+What wakes it is the scheduler's tick, or another room that has made work for it.
 """
 
 from __future__ import annotations
@@ -13,8 +14,6 @@ from typing import Protocol
 
 logger = logging.getLogger(__name__)
 
-PAUSE_AFTER_ERROR_S = 5.0  # an error that comes back at once must not fill the disk with log lines
-
 
 class Task(Protocol):
     """Work that goes on until the node stops."""
@@ -24,8 +23,8 @@ class Task(Protocol):
     def initialize(self) -> None:
         """Get ready; called once, in the task's own thread."""
 
-    def loop(self, now: datetime) -> float:
-        """Do what is due and give the seconds until it is worth looking again (0: at once)."""
+    def loop(self, now: datetime) -> bool:
+        """Do one piece of what is due; True when there may be more of it at once."""
 
     def failed(self, error: Exception, now: datetime) -> None:
         """Note an error that ``loop`` did not expect, where the user looks for it."""
@@ -50,7 +49,8 @@ class Runner:
         self._thread = threading.Thread(target=self._run, name=task.name, daemon=True)
 
     def start(self) -> None:
-        """Start the thread."""
+        """Start the thread; it looks at once whether something is due."""
+        self._wake.set()
         self._thread.start()
 
     def wake(self) -> None:
@@ -71,15 +71,21 @@ class Runner:
         self._task.initialize()
         try:
             while not self._stopping.is_set():
+                self._wake.wait()
                 self._wake.clear()
-                self._wake.wait(self._step())
+                self._work()
         finally:
             self._task.shutdown()
 
-    def _step(self) -> float:
+    def _work(self) -> None:
+        while not self._stopping.is_set() and self._step():
+            pass
+
+    def _step(self) -> bool:
         try:
             return self._task.loop(self._clock())
         except Exception as error:
+            # After an error it waits for the next tick: one that comes back at once must not fill the disk.
             logger.exception("%s: unexpected %s", self._task.name, type(error).__name__)
             self._task.failed(error, self._clock())
-            return PAUSE_AFTER_ERROR_S
+            return False

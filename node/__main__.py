@@ -1,0 +1,67 @@
+"""The command line ``pulmonode``: finds the command, runs it, turns an error into one line and an exit code.
+
+0  done    1  failed    2  wrong usage or setting    3  not a readable series (analyze)
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import typer
+
+from node.errors import ConfigError, PulmonodeError
+
+EXIT_FAILED, EXIT_USAGE = 1, 2
+
+# A command is imported when it is called: `echo` needs no torch, and the receiving process must stay small.
+COMMANDS = {
+    "serve": "Run the node in the foreground; SIGTERM drains and ends it.",
+    "demo": "Run the whole job on loopback, on a phantom or on a CT of your own.",
+    "analyze": "Analyse a folder of DICOM without a network.",
+    "send": "Send a folder by C-STORE.",
+    "echo": "Ask an application entity whether it answers (C-ECHO).",
+    "status": "Show series, states, queue and deliveries.",
+    "retry": "Put a failed analysis or delivery back in line.",
+}
+
+
+def main() -> None:
+    """Run one command; the entry point of the console script."""
+    try:
+        _application(sys.argv[1:])()
+    except ConfigError as error:
+        _end(error, EXIT_USAGE)
+    except PulmonodeError as error:
+        _end(error, EXIT_FAILED)
+    except KeyboardInterrupt:
+        sys.exit(130)  # 128 + SIGINT, as a shell reports it
+
+
+def _application(arguments: list[str]) -> typer.Typer:
+    """Build the application with the called command in it, and of the others only their help."""
+    application = typer.Typer(
+        name="pulmonode",
+        help="An AI node for chest CT. Demonstration and research, not for diagnosis.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+    )
+    called = next((argument for argument in arguments if not argument.startswith("-")), None)
+    for name, summary in COMMANDS.items():
+        function = importlib.import_module(f"node.commands.{name}").run if name == called else _only_help
+        application.command(name, help=summary)(function)
+    return application
+
+
+def _only_help() -> None:
+    """Stand for a command that was not called, in the list of commands."""
+
+
+def _end(error: PulmonodeError, code: int) -> None:
+    print(f"pulmonode: {error}", file=sys.stderr)
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,24 @@
+"""``pulmonode retry``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from node.commands.options import ConfigOption, read_settings
+from node.errors import LedgerError
+from node.ledger.ledger import Ledger
+from node.tasks.runner import utc_now
+
+UidArgument = Annotated[str, typer.Argument(help="A Series Instance UID, or the SOP Instance UID of a result.")]
+
+
+def run(uid: UidArgument, config: ConfigOption = None) -> None:
+    """Put a failed analysis, or refused and held deliveries, back in line; a running node takes them up."""
+    ledger = Ledger.open(read_settings(config).ledger_url)
+    done = ledger.put_back(uid, utc_now())
+    if not done:
+        raise LedgerError(f"{uid}: nothing failed, was refused or is held under this UID; see 'pulmonode status'")
+    for sentence in done:
+        typer.echo(sentence)

@@ -1,0 +1,73 @@
+"""``pulmonode status``."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from node.commands.options import ConfigOption, JsonOption, read_settings
+from node.ledger.ledger import Ledger
+from node.ledger.records import DeliveryRecord, SeriesRecord
+
+_SHOWN = ("series_instance_uid", "study_instance_uid", "state", "reason_code", "reason", "completeness")
+
+
+def run(config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """Show series, queue and deliveries as the ledger has them; works beside a running node."""
+    ledger = Ledger.open(read_settings(config).ledger_url)
+    status = status_of(ledger)
+    if as_json:
+        typer.echo(json.dumps(status, indent=2, default=_plain))
+    else:
+        _print(status)
+
+
+def status_of(ledger: Ledger) -> dict[str, Any]:
+    """Collect what there is to show, as plain values."""
+    records = ledger.series.all()
+    counts: dict[str, int] = {}
+    for record in records:
+        counts[record.state] = counts.get(record.state, 0) + 1
+    return {
+        "counts": counts,
+        "series": [_series(record) for record in records],
+        "deliveries": ledger.deliveries.counts(),
+        "troubled_deliveries": [_delivery(record) for record in ledger.deliveries.troubled()],
+    }
+
+
+def _series(record: SeriesRecord) -> dict[str, Any]:
+    values = {key: getattr(record, key) for key in _SHOWN}
+    return {**values, "instances": record.instance_count, "last_arrival": record.last_arrival}
+
+
+def _delivery(record: DeliveryRecord) -> dict[str, Any]:
+    values = asdict(record)
+    values["status"] = None if record.status is None else f"0x{record.status:04X}"
+    return values
+
+
+def _plain(value: object) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+def _print(status: dict[str, Any]) -> None:
+    console = Console()
+    table = Table("series", "instances", "state", "why", title="Series")
+    for row in status["series"]:
+        why = row["reason"] or row["completeness"] or ""
+        table.add_row(row["series_instance_uid"], str(row["instances"]), row["state"], why)
+    console.print(table)
+    deliveries = Table("destination", "state", "results", title="Deliveries")
+    for destination, counts in status["deliveries"].items():
+        for state, count in counts.items():
+            deliveries.add_row(destination, state, str(count))
+    console.print(deliveries)
+    for row in status["troubled_deliveries"]:
+        console.print(f"{row['destination']}: {row['sop_instance_uid']} {row['state']}: {row['message']}")

@@ -1,0 +1,116 @@
+"""Instances on disk, undecoded: ``root/<series_instance_uid>/<sop_instance_uid>.dcm``.
+
+A file under its final name is complete and durable. Files are written aside in ``root/.incoming`` (the
+same file system, so that the rename is atomic); what is left there, and every file that the ledger does
+not know, was never acknowledged and is removed at the next start.
+"""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+from node.durable import make_folder_durably, rename_durably, sync_folder
+from node.errors import CannotUnderstand, OutOfResources
+from node.reception.incoming import IncomingInstance
+from node.reception.part10 import Announcement
+from node.series.instances import is_valid_uid
+
+_SUFFIX = ".dcm"
+_ASIDE = ".incoming"
+
+
+@dataclass(frozen=True)
+class StoredInstance:
+    """Where an instance stands, ``path`` being relative to the root of the store."""
+
+    path: str
+    sha256: str
+    size: int
+
+
+class InstanceStore:
+    """The folder of received instances. Safe to use from several associations at once."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._aside = root / _ASIDE
+        self._numbers = itertools.count()
+        self._folders = threading.Lock()
+
+    def sweep(self, known_paths: frozenset[str]) -> int:
+        """Get ready at start: remove what was never acknowledged, and give the number of files removed.
+
+        Parameters
+        ----------
+        known_paths
+            The ``path`` of every instance in the ledger.
+        """
+        shutil.rmtree(self._aside, ignore_errors=True)
+        make_folder_durably(self._aside)
+        orphans = [file for file in self.root.glob(f"*/*{_SUFFIX}") if self._relative(file) not in known_paths]
+        for orphan in orphans:
+            orphan.unlink()
+        return len(orphans)
+
+    def receive(self, announcement: Announcement) -> IncomingInstance:
+        """Open a file aside for an instance that is announced."""
+        return IncomingInstance(self._aside / f"{next(self._numbers)}{_SUFFIX}", announcement)
+
+    def keep(self, incoming: IncomingInstance, series_instance_uid: str) -> StoredInstance:
+        """Give an instance its final name; when this returns, the file survives a power cut.
+
+        Raises
+        ------
+        CannotUnderstand
+            A UID is none, and would not be a safe file name.
+        OutOfResources
+            The disk is full or fails. Nothing stands under the final name.
+        """
+        path = self._path(series_instance_uid, incoming.announcement.sop_instance_uid)
+        incoming.sync()
+        try:
+            with self._folders:  # nobody uses a folder whose own name is not durable yet
+                make_folder_durably(path.parent)
+            rename_durably(incoming.path, path)
+        except OSError as error:
+            raise OutOfResources(f"the instance cannot be stored: {error.strerror}") from None
+        return StoredInstance(self._relative(path), incoming.sha256, incoming.size)
+
+    def holds(self, series_instance_uid: str, sop_instance_uid: str) -> bool:
+        """Tell whether the file of an instance is there."""
+        return self._path(series_instance_uid, sop_instance_uid).is_file()
+
+    def paths(self, series_instance_uid: str) -> tuple[Path, ...]:
+        """Give the files of a series, sorted by name."""
+        return tuple(sorted(self._folder(series_instance_uid).glob(f"*{_SUFFIX}")))
+
+    def drop(self, stored: StoredInstance) -> None:
+        """Take back an instance that could not be recorded."""
+        (self.root / stored.path).unlink(missing_ok=True)
+
+    def remove(self, series_instance_uid: str) -> None:
+        """Remove the files of a series (retention)."""
+        folder = self._folder(series_instance_uid)
+        if folder.is_dir():
+            shutil.rmtree(folder)
+            sync_folder(self.root)
+
+    def _path(self, series_instance_uid: str, sop_instance_uid: str) -> Path:
+        return self._folder(series_instance_uid) / f"{_checked(sop_instance_uid, 'SOP')}{_SUFFIX}"
+
+    def _folder(self, series_instance_uid: str) -> Path:
+        return self.root / _checked(series_instance_uid, "Series")
+
+    def _relative(self, path: Path) -> str:
+        return path.relative_to(self.root).as_posix()
+
+
+def _checked(uid: str, kind: str) -> str:
+    """Let only digits and dots become a file name: no path leaves the root."""
+    if not is_valid_uid(uid):
+        raise CannotUnderstand(f"the {kind} Instance UID is not a UID (PS3.5 section 9.1)")
+    return uid

@@ -1,0 +1,1 @@
+"""The completion task: decides which arriving series are complete, and which of a study is analysed."""
