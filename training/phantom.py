@@ -29,7 +29,8 @@ LOWEST_MM, HIGHEST_MM = -205.0, 132.0  # z covered: upper abdomen to the shoulde
 STORED_PADDING = -2000  # what scanners with a round reconstruction field store around it
 _MIDDLE_Y_MM = 14.0  # of the field of view: patient and table
 _BONE_HU, _MARROW_HU, _CARTILAGE_HU, _SOFT_HU = 620.0, 210.0, 110.0, 40.0
-_VESSEL_HU, _AIRWAY_WALL_HU, _AIRWAY_HU, _AIRWAY_WALL_MM = 40.0, -20.0, -990.0, 1.1
+_VESSEL_HU, _AIRWAY_WALL_HU, _AIRWAY_HU = 40.0, -20.0, -990.0
+_AIRWAY_WALL_MM, _AIRWAY_WALL_SHARE = 0.45, 0.1  # wall thickness, and what it grows by per mm of lumen radius
 _CORTEX_MM = 1.3
 _NOISE_PEAK_PER_MM, _NOISE_FLOOR = 0.28, 0.12  # spatial frequency of most noise, and share of white noise
 
@@ -61,7 +62,7 @@ class PhantomSpec:
     matrix: int = 512
     fov_mm: float = 360.0
     noise_sd_hu: float = 22.0
-    vessel_leaves: int = 420
+    vessel_leaves: int = 650
     nodules: tuple[NoduleSpec, ...] = NODULES
 
     def __post_init__(self) -> None:
@@ -168,7 +169,8 @@ def _add_trees(
 
 
 def _add_airways(hu: npt.NDArray[np.int16], grid: Grid, lumens: list[Tube]) -> None:
-    raise_to(hu, grid, [lumen.swollen(_AIRWAY_WALL_MM) for lumen in lumens], LUNG_HU, _AIRWAY_WALL_HU)
+    walls = [lumen.swollen(_AIRWAY_WALL_MM + _AIRWAY_WALL_SHARE * lumen.start_radius) for lumen in lumens]
+    raise_to(hu, grid, walls, LUNG_HU, _AIRWAY_WALL_HU)
     fill(hu, grid, lumens, _AIRWAY_HU)
 
 

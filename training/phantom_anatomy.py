@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from models.findings import Side
-from training.phantom_shapes import Points, box, common, curve, ellipse, ellipsoid, join
+from training.phantom_shapes import Points, box, common, curve, disc, ellipse, ellipsoid, join
 
 # Inner chest wall: (z, mm). Half-width, half-depth and y of the middle of the cavity.
 CAVITY_HALF_WIDTH = (
@@ -39,8 +39,8 @@ _MUSCLE_THICKNESS = ((-210, 12), (-120, 13), (-20, 17), (40, 30), (80, 44), (104
 _MEDIASTINUM_HALF_WIDTH = ((-160, 26), (-60, 25), (-10, 31), (25, 31), (60, 30), (104, 30))
 _SPINE_CURVE = ((-210, 50), (-130, 59), (-50, 62), (20, 58), (80, 48), (140, 34))
 # Dome of the diaphragm per side: top z, its x and y, radii of the paraboloid in x and y, all mm.
-_DOMES = {Side.RIGHT: (-92.0, -68.0, -12.0, 82.0, 100.0), Side.LEFT: (-106.0, 72.0, -8.0, 80.0, 98.0)}
-_DOME_DEPTH_MM = 58.0
+_DOMES = {Side.RIGHT: (-90.0, -68.0, -22.0, 84.0, 100.0), Side.LEFT: (-100.0, 70.0, -18.0, 82.0, 98.0)}
+_DOME_DEPTH_MM = 70.0
 # Vessels between arch and neck: x, y, radius in mm.
 _NECK_VESSELS = ((-15.0, -6.0, 6.5), (8.0, 2.0, 4.5), (19.0, 14.0, 5.0), (-24.0, -12.0, 7.0), (22.0, -14.0, 6.5))
 
@@ -73,7 +73,8 @@ def muscle(p: Points, wall: Tensor) -> Tensor:
     """Chest wall and shoulder muscles around the cavity, and the long muscles of the back."""
     layer = wall - curve(p.z, _MUSCLE_THICKNESS)
     back = p._replace(x=p.x.abs(), y=p.y - spine_y(p.z))
-    return join(layer, ellipse(back.at(30, 38), 27, 17), 12)
+    shoulder = ellipsoid(p._replace(x=p.x.abs()).at(112, 30, 104), 50, 52, 58)
+    return join(join(layer, ellipse(back.at(30, 38), 27, 17), 12), shoulder, 14)
 
 
 def diaphragm(p: Points, side: Side) -> Tensor:
@@ -86,45 +87,40 @@ def diaphragm(p: Points, side: Side) -> Tensor:
 
 
 def abdomen(p: Points) -> Tensor:
-    """All that lies below both domes."""
-    return common(-diaphragm(p, Side.RIGHT), -diaphragm(p, Side.LEFT), 10)
+    """All that lies below the diaphragm, the higher of its two domes."""
+    return join(-diaphragm(p, Side.RIGHT), -diaphragm(p, Side.LEFT), 20)
 
 
 def heart(p: Points) -> Tensor:
     """Ventricles pointing left, forward and down, and the atria above."""
-    turned = _turn(p.at(17, -27, -74), 0.62, 0.35)
+    turned = _turn(p.at(20, -36, -76), 0.62, 0.35)
     ventricles = ellipsoid(turned, 62, 43, 45)
-    right_atrium = ellipsoid(p.at(-24, -20, -62), 27, 32, 38)
-    left_atrium = ellipsoid(p.at(2, 8, -38), 38, 20, 24)
+    right_atrium = ellipsoid(p.at(-24, -26, -62), 26, 32, 38)
+    left_atrium = ellipsoid(p.at(2, 6, -42), 38, 19, 22)
     return join(join(ventricles, right_atrium, 10), left_atrium, 10)
 
 
 def great_vessels(p: Points) -> Tensor:
-    """Aorta with its arch, pulmonary trunk, superior vena cava and the vessels of the neck."""
-    down = common(ellipse(p._replace(x=p.x - 23, y=p.y - spine_y(p.z) + 23), 12, 12), p.z - 30)
-    up = common(ellipse(p.at(-13, -20), 15.5, 15.5), common(p.z - 32, -60 - p.z))
+    """Aorta with its arch, pulmonary trunk, superior vena cava, vessels of the neck, and the oesophagus."""
+    down = common(disc(p._replace(x=p.x - 23, y=p.y - spine_y(p.z) + 23), 12), p.z - 30)
+    up = common(disc(p.at(-13, -20), 15.5), common(p.z - 32, -60 - p.z))
     trunk = common(ellipsoid(p.at(14, -22, -14), 17, 22, 22), -60 - p.z)
-    cava = common(ellipse(p.at(-26, -4), 9.5, 8.5), common(p.z - 50, -50 - p.z))
-    neck = _neck_vessels(p)
-    return join(join(join(down, up), join(trunk, cava)), join(neck, _arch(p)))
+    cava = common(disc(p.at(-26, -4), 9), common(p.z - 50, -50 - p.z))
+    gullet = ellipse(p._replace(x=p.x - 3, y=p.y - spine_y(p.z) + 25), 8, 6)
+    parts = (down, up, trunk, cava, gullet, _neck_vessels(p), _arch(p))
+    return reduce(join, parts)
 
 
-def mediastinum(p: Points) -> Tensor:
-    """All that keeps the lungs apart: fat, heart, great vessels, spine."""
-    column = ellipse(p.at(0, -2), curve(p.z, _MEDIASTINUM_HALF_WIDTH), 64.0)
-    organs = join(heart(p) - 3.5, great_vessels(p) - 1.5, 8)
+def mediastinum(p: Points, pump: Tensor, vessels: Tensor) -> Tensor:
+    """All that keeps the lungs apart: ``heart(p)``, ``great_vessels(p)``, the spine, and fat around them."""
+    column = ellipse(p.at(0, -8), curve(p.z, _MEDIASTINUM_HALF_WIDTH), 84.0, 2.2)
+    organs = join(join(pump - 3.5, vessels - 1.5, 8), ellipsoid(p.at(10, -62, -135), 48, 38, 42), 10)
     spine = ellipse(p._replace(y=p.y - spine_y(p.z) - 8), 21, 27)
     return join(join(column, organs, 14), spine, 14)
 
 
 def lung(p: Points, side: Side, wall: Tensor, middle: Tensor) -> Tensor:
-    """One lung: the cavity without the mediastinum, above its dome.
-
-    Parameters
-    ----------
-    wall, middle
-        ``cavity(p)`` and ``mediastinum(p)``, shared by both sides.
-    """
+    """One lung: the cavity ``wall`` without the mediastinum ``middle``, above its dome."""
     sideways = p.x if side is Side.RIGHT else -p.x
     own_half = common(common(wall, -middle, 7), sideways + 2, 4)
     return common(own_half, diaphragm(p, side), 5)
@@ -132,7 +128,13 @@ def lung(p: Points, side: Side, wall: Tensor, middle: Tensor) -> Tensor:
 
 def lung_at(p: Points, side: Side) -> Tensor:
     """Compute ``lung`` for a few points, without anything shared."""
-    return lung(p, side, cavity(p), mediastinum(p))
+    return lung(p, side, cavity(p), mediastinum(p, heart(p), great_vessels(p)))
+
+
+def fissure(p: Points) -> Tensor:
+    """Signed distance to the oblique fissures: gently curved sheets falling from back to front."""
+    bend = 6 * torch.sin(p.x / 28) + 5 * torch.cos(p.y / 30)
+    return 0.70 * (p.y - 12) + 0.714 * (p.z + 22) + bend
 
 
 def liver(p: Points, wall: Tensor, below: Tensor) -> Tensor:
@@ -174,7 +176,7 @@ def _neck_vessels(p: Points) -> Tensor:
     """Brachiocephalic, carotid and subclavian vessels rising from the arch."""
     rising = 30 - p.z
     vessels = [
-        common(ellipse(p._replace(x=p.x - x * (1 + (p.z - 40).clamp(min=0) / 130), y=p.y - y), r, r), rising)
+        common(disc(p._replace(x=p.x - x * (1 + (p.z - 40).clamp(min=0) / 130), y=p.y - y), r), rising)
         for x, y, r in _NECK_VESSELS
     ]
     return reduce(join, vessels)

@@ -68,8 +68,9 @@ _TYPE_HU = {
 _CORE_HU = 15.0
 _SPREAD = 0.12  # diameters vary by this share from seed to seed
 _APART_MM = 42.0  # between the centres of two nodules
-_WAVES, _WAVE_AMPLITUDE = 5, 0.045  # bumps on the surface: number, and height over the radius
+_WAVES, _WAVE_AMPLITUDE = 5, 0.07  # bumps on the surface: number, and height over the radius
 _SUBVOXEL_MM = 0.35
+_SEAM_MM = 1.5
 _TRUTH_STEP_MM = 0.25
 
 
@@ -90,14 +91,14 @@ class NoduleShape:
     waves: Place
     pleura: Side | None
 
-    def contains(self, places_lps_mm: Place) -> npt.NDArray[np.bool_]:
-        """Tell which of (N, 3) places lie inside."""
+    def contains(self, places_lps_mm: Place, beyond_pleura_mm: float = 0.0) -> npt.NDArray[np.bool_]:
+        """Tell which of (N, 3) places lie inside; the pleura cuts at itself or a little beyond."""
         away = places_lps_mm - self.center_lps_mm
         distance = np.linalg.norm(away, axis=1)
         phase = away / np.maximum(distance, 1e-6)[:, None] @ self.waves[:, :3].T + self.waves[:, 3]
         inside = distance <= self.radius_mm * (1 + np.cos(phase) @ self.waves[:, 4])
         if self.pleura is not None and inside.any():
-            inside[inside] = anatomy.lung_at(points_of(places_lps_mm[inside]), self.pleura).numpy() < 0
+            inside[inside] = anatomy.lung_at(points_of(places_lps_mm[inside]), self.pleura).numpy() < beyond_pleura_mm
         return np.asarray(inside)
 
     @property
@@ -137,14 +138,16 @@ def plant(
     return tuple(planted)
 
 
-def filled_fraction(grid: Grid, shape: NoduleShape) -> tuple[tuple[slice, slice, slice], Array]:
+def filled_fraction(
+    grid: Grid, shape: NoduleShape, beyond_pleura_mm: float = 0.0
+) -> tuple[tuple[slice, slice, slice], Array]:
     """Count how much of each voxel a shape fills: the box of voxels, and 0 to 1 for each of them (k, j, i)."""
     reach = shape.reach_mm + np.asarray(grid.spacing_kji_mm[::-1])
     box = grid.box(shape.center_lps_mm - reach, shape.center_lps_mm + reach)
     steps = [int(np.ceil(spacing / _SUBVOXEL_MM)) for spacing in grid.spacing_kji_mm]
     z, y, x = (_finer(grid.axis_mm(a)[box[a]], grid.spacing_kji_mm[a], steps[a]) for a in range(3))
     places = np.stack(np.meshgrid(x, y, z, indexing="ij"), axis=-1).transpose(2, 1, 0, 3)
-    inside = shape.contains(places.reshape(-1, 3)).reshape(places.shape[:3])
+    inside = shape.contains(places.reshape(-1, 3), beyond_pleura_mm).reshape(places.shape[:3])
     sizes = [size for a in range(3) for size in (inside.shape[a] // steps[a], steps[a])]
     return box, inside.reshape(sizes).mean(axis=(1, 3, 5)).astype(np.float32)
 
@@ -170,7 +173,8 @@ def _drawn(hu: npt.NDArray[np.int16], grid: Grid, spec: NoduleSpec, shape: Nodul
 
 
 def _blend(hu: npt.NDArray[np.int16], grid: Grid, shape: NoduleShape, tissue_hu: float) -> None:
-    box, fraction = filled_fraction(grid, shape)
+    # Drawn a little into the wall, which is as dense: else the two blurred edges leave a dark seam.
+    box, fraction = filled_fraction(grid, shape, _SEAM_MM)
     hu[box] = np.rint(hu[box] + fraction * np.maximum(tissue_hu - hu[box], 0)).astype(np.int16)
 
 
@@ -225,7 +229,7 @@ def _suits(tries: Place, spec: NoduleSpec, radius: float) -> npt.NDArray[np.bool
         return np.asarray(within & (depth > 1.25 * radius + 4.0))
     from_wall = -anatomy.cavity(places).numpy()
     costal = from_wall < depth + 1.0  # the nearest surface is the chest wall, not mediastinum or diaphragm
-    return np.asarray(within & costal & (depth > 0.35 * radius) & (depth < 0.5 * radius))
+    return np.asarray(within & costal & (depth > 0.5 * radius) & (depth < 0.7 * radius))
 
 
 def _clear_of(tries: Place, branches: list[Branch], radius: float) -> npt.NDArray[np.bool_]:

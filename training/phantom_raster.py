@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from training.phantom_shapes import Points
 
@@ -73,12 +74,9 @@ class Grid:
 
 
 def raise_to(hu: npt.NDArray[np.int16], grid: Grid, tubes: Iterable[Tube], base_hu: float, tube_hu: float) -> None:
-    """Draw tubes that are denser than their surroundings, in place; where tubes overlap the densest wins.
+    """Draw tubes denser than their surroundings, in place; where tubes overlap the densest wins.
 
-    Parameters
-    ----------
-    base_hu
-        HU of the surroundings, mixed into voxels that a tube fills in part.
+    Voxels that a tube fills in part are mixed from ``tube_hu`` and ``base_hu``, that of the surroundings.
     """
     for box, fraction in _drawn(grid, tubes):
         drawn = np.rint(base_hu + fraction * (tube_hu - base_hu)).astype(np.int16)
@@ -110,7 +108,7 @@ def _fraction(tube: Tube, z: Array, y: Array, x: Array, spacing_kji_mm: tuple[fl
     edge = max(_EDGE_MM, spacing_kji_mm[1])
     share: Array = np.clip((radius - distance) / edge + 0.5, 0, 1)
     share *= _thin(min(tube.start_radius, tube.end_radius), edge)
-    return share.reshape(len(z), count, len(y), len(x)).mean(axis=1)
+    return np.asarray(share.reshape(len(z), count, len(y), len(x)).mean(axis=1), dtype=np.float32)
 
 
 def _distance(tube: Tube, z: Array, y: Array, x: Array) -> tuple[Array, Array | float]:
@@ -132,7 +130,5 @@ def _thin(radius_mm: float, edge_mm: float) -> float:
 
 def points_of(places_lps_mm: npt.ArrayLike) -> Points:
     """Turn (N, 3) LPS mm into points for the signed distances."""
-    import torch
-
     columns = torch.from_numpy(np.ascontiguousarray(np.asarray(places_lps_mm, dtype=np.float32).T))
     return Points(columns[0], columns[1], columns[2])

@@ -40,6 +40,11 @@ def ellipse(p: Points, a: Tensor | float, b: Tensor | float, power: float = 2.0)
     return (radius - 1) * (plain + _TINY) / (slope + _TINY / b)
 
 
+def disc(p: Points, radius: float) -> Tensor:
+    """Distance to the round cylinder."""
+    return torch.sqrt(p.x**2 + p.y**2) - radius
+
+
 def ellipsoid(p: Points, a: float, b: float, c: float) -> Tensor:
     """Distance to the ellipsoid of semi-axes a (x), b (y) and c (z)."""
     radius = torch.sqrt((p.x / a) ** 2 + (p.y / b) ** 2 + (p.z / c) ** 2)

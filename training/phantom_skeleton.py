@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +25,7 @@ Place = npt.NDArray[np.float64]
 
 _VERTEBRA_MM, _FIRST_VERTEBRA_MM, _VERTEBRAE = 22.5, 92.0, 14  # height, z of T1, T1 to L2
 _RIB_OUTSIDE_MM = 5.5  # axis of a rib, outside the inner chest wall
+_RIB_HALF_HEIGHT_MM = 2.4  # between the axes of the two tubes that make a rib, halved
 _RIB_STEPS = 34
 # Per rib: angle from the back where bone ends (rad), drop from back to front (mm).
 _RIBS = (
@@ -33,9 +35,9 @@ _RIBS = (
 _STERNUM_LOW_MM, _STERNUM_HIGH_MM, _MANUBRIUM_LOW_MM = -92.0, 50.0, 14.0
 
 
-def bones(p: Points, wall: Tensor) -> Tensor:
-    """Distance to the flat and massive bones: vertebral bodies, sternum, scapulae."""
-    return join(join(vertebral_bodies(p), _sternum(p)), _scapulae(p, wall))
+def flat_bones(p: Points, wall: Tensor) -> Tensor:
+    """Sternum and scapulae; ``wall`` is the distance to the inner chest wall that they follow."""
+    return join(_sternum(p), _scapulae(p, wall))
 
 
 def vertebral_bodies(p: Points) -> Tensor:
@@ -73,8 +75,8 @@ def _ribs() -> Iterator[Tube]:
     for number, (last, _) in enumerate(_RIBS):
         head = np.array([15.0, _y_of_spine(_rib_z(number)) + 8.0, _rib_z(number)])
         places = [head, *(_rib_place(number, angle) for angle in np.linspace(0.26, last, _RIB_STEPS))]
-        height = np.array([0.0, 0.0, 2.4 if number else 1.2])
-        for start, end in zip(places, places[1:], strict=False):
+        height = np.array([0.0, 0.0, _RIB_HALF_HEIGHT_MM if number else _RIB_HALF_HEIGHT_MM / 2])
+        for start, end in pairwise(places):
             yield Tube(start + height, end + height, 3.3, 3.3)
             yield Tube(start - height, end - height, 3.3, 3.3)
 
@@ -86,8 +88,10 @@ def _rib_z(number: int) -> float:
 def _rib_place(number: int, angle: float) -> Place:
     """Point on the axis of a left rib; angle 0 is the back, pi the front."""
     z = _rib_z(number) - _RIBS[number][1] * (angle / np.pi) ** 1.25
-    a = _at(CAVITY_HALF_WIDTH, z) + _RIB_OUTSIDE_MM
-    b = _at(CAVITY_HALF_DEPTH, z) + _RIB_OUTSIDE_MM
+    # Towards the apex the wall leans inwards, so that a rib needs more room beside it than above it.
+    lean = (_at(CAVITY_HALF_WIDTH, z - 5) - _at(CAVITY_HALF_WIDTH, z + 5)) / 10
+    outside = _RIB_OUTSIDE_MM * np.hypot(1, lean) + _RIB_HALF_HEIGHT_MM * abs(lean)
+    a, b = _at(CAVITY_HALF_WIDTH, z) + outside, _at(CAVITY_HALF_DEPTH, z) + outside
     x, y = np.sin(angle), np.cos(angle)
     stretch = (abs(x) ** CAVITY_POWER + abs(y) ** CAVITY_POWER) ** (-1 / CAVITY_POWER)
     return np.array([a * x * stretch, _at(CAVITY_MIDDLE_Y, z) + b * y * stretch, z])

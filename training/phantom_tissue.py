@@ -15,7 +15,7 @@ from models.findings import LungLabel, Side
 from training import phantom_anatomy as anatomy
 from training import phantom_skeleton as skeleton
 from training.phantom_raster import Grid
-from training.phantom_shapes import Points
+from training.phantom_shapes import Points, join
 
 # HU at 120 kV without contrast.
 AIR_OUTSIDE_HU, LUNG_HU = -1000.0, -865.0
@@ -25,7 +25,10 @@ _CORTEX_HU, _MARROW_HU, _DISC_HU, _PLEURA_HU = 620.0, 190.0, 85.0, 30.0
 _SHELL_HU, _FOAM_HU = -350.0, -930.0
 _SKIN_MM, _CORTEX_MM, _PLEURA_MM = 1.8, 1.6, 1.2
 _GRAVITY_HU_PER_MM = 0.35  # the lung is denser towards the back of a supine patient
-_LUNG_TEXTURE_HU, _FAT_STREAK_HU = 16.0, 22.0  # SD of the structure within a tissue
+_LUNG_TEXTURE_HU, _FAT_STREAK_HU = 16.0, 10.0  # SD of the structure within a tissue
+_FISSURE_HU = 100.0  # rise in a fissure
+_FAR_MM = 100.0  # a distance that is outside for sure
+_FISSURE_MM = 0.9  # half thickness
 _SLAB = 10  # slices painted at once, to bound the memory
 _COARSE_MM = 0.55  # pixels below twice this are painted from every second one
 
@@ -37,6 +40,29 @@ class Layer(NamedTuple):
     hu: float | Tensor
 
 
+class Texture(NamedTuple):
+    """Smooth noise of SD about 1, linear between knots ``grain_mm`` apart in z and about so in the plane."""
+
+    knots: Tensor
+    lowest_mm: float
+    grain_mm: float
+
+    def at(self, p: Points, shape: torch.Size) -> Tensor:
+        """Interpolate to (K, j, i)."""
+        height = (p.z.reshape(-1) - self.lowest_mm) / self.grain_mm
+        below = height.floor().long()
+        share = (height - below)[:, None, None]
+        planes = self.knots[below] * (1 - share) + self.knots[below + 1] * share
+        return 1.8 * interpolate(planes[:, None], size=shape[1:], mode="bilinear", align_corners=True)[:, 0]
+
+
+class Textures(NamedTuple):
+    """The two grains of which every tissue is woven."""
+
+    fine: Texture
+    coarse: Texture
+
+
 def paint(grid: Grid, rng: np.random.Generator) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.uint8]]:
     """Paint all soft tissue, flat bones and the table.
 
@@ -46,30 +72,35 @@ def paint(grid: Grid, rng: np.random.Generator) -> tuple[npt.NDArray[np.int16], 
     """
     hu = np.empty(grid.shape, np.int16)
     labels = np.zeros(grid.shape, np.uint8)
+    textures = Textures(*(_lattice(grid, grain, rng) for grain in (5.0, 14.0)))
     for first in range(0, grid.shape[0], _SLAB):
         slab = slice(first, min(first + _SLAB, grid.shape[0]))
-        painted, lungs = _slab(grid, slab, torch.Generator().manual_seed(int(rng.integers(2**31))))
+        painted, lungs = _slab(grid, slab, textures)
         hu[slab] = painted.round_().to(torch.int16).numpy()
         labels[slab] = lungs.numpy()
     return hu, labels
 
 
-def _slab(grid: Grid, slab: slice, chance: torch.Generator) -> tuple[Tensor, Tensor]:
+def _slab(grid: Grid, slab: slice, textures: Textures) -> tuple[Tensor, Tensor]:
     """HU float32 and labels uint8 of some slices, (K, J, I)."""
     step = 2 if grid.spacing_kji_mm[1] < 2 * _COARSE_MM and grid.shape[1] % 2 == 0 else 1
     p = _coarse_points(grid, slab, step)
     edge = max(0.9, grid.spacing_kji_mm[1])
     shape = (slab.stop - slab.start, grid.shape[1], grid.shape[2])
     hu = torch.full(shape, AIR_OUTSIDE_HU)
-    for layer in _layers(p, chance):
+    wall, heart, vessels = anatomy.cavity(p), anatomy.heart(p), anatomy.great_vessels(p)
+    for layer in _layers(p, wall, textures):
         _blend(hu, layer, edge)
-    wall, middle = anatomy.cavity(p), anatomy.mediastinum(p)
+    _blend(hu, Layer(join(heart, vessels), _BLOOD_HU), edge)
+    for layer in _bony(p, wall):
+        _blend(hu, layer, edge)
+    middle = anatomy.mediastinum(p, heart, vessels)
     labels = torch.zeros(shape, dtype=torch.uint8)
     for side, label in ((Side.RIGHT, LungLabel.RIGHT), (Side.LEFT, LungLabel.LEFT)):
         lung = anatomy.lung(p, side, wall, middle)
         if float(lung.min()) < edge:
             _blend(hu, Layer(lung - _PLEURA_MM, _PLEURA_HU), edge)
-            labels[_blend(hu, Layer(lung, _parenchyma(p, lung.shape, chance)), edge) >= 0.5] = int(label)
+            labels[_blend(hu, Layer(lung, _parenchyma(p, lung.shape, textures)), edge) >= 0.5] = int(label)
     return hu, labels
 
 
@@ -81,22 +112,19 @@ def _coarse_points(grid: Grid, slab: slice, step: int) -> Points:
     return Points(x[None, None, :], y[None, :, None], z[:, None, None])
 
 
-def _layers(p: Points, chance: torch.Generator) -> Iterator[Layer]:
-    """Tissues from the outside to the inside; each replaces what lies under it."""
+def _layers(p: Points, wall: Tensor, textures: Textures) -> Iterator[Layer]:
+    """Table and soft tissue from the outside to the inside; each replaces what lies under it."""
     shell, foam = anatomy.table(p)
-    skin, wall = anatomy.body(p), anatomy.cavity(p)
+    skin = anatomy.body(p)
     yield Layer(shell.expand_as(skin), _SHELL_HU)
     yield Layer(foam.expand_as(skin), _FOAM_HU)
     yield Layer(skin, _SKIN_HU)
-    yield Layer(skin + _SKIN_MM, _FAT_HU + _FAT_STREAK_HU * _texture(skin.shape, 6, chance))
+    streaks = textures.coarse.at(p, skin.shape)
+    yield Layer(skin + _SKIN_MM, _FAT_HU + _FAT_STREAK_HU * streaks)
     flesh = torch.maximum(anatomy.muscle(p, wall), skin + 6)
-    streaks = _texture(skin.shape, 5, chance)
-    yield Layer(flesh + 2.5 * streaks, _MUSCLE_HU + 12 * streaks)
+    yield Layer(flesh + 1.8 * streaks, _MUSCLE_HU + 12 * streaks)
     yield Layer(wall + 1.5, _MEDIASTINAL_FAT_HU + 8 * streaks)
     yield from _abdominal(p, wall)
-    yield Layer(anatomy.heart(p), _BLOOD_HU)
-    yield Layer(anatomy.great_vessels(p), _BLOOD_HU)
-    yield from _bony(p, wall)
 
 
 def _abdominal(p: Points, wall: Tensor) -> Iterator[Layer]:
@@ -115,29 +143,32 @@ def _abdominal(p: Points, wall: Tensor) -> Iterator[Layer]:
 
 def _bony(p: Points, wall: Tensor) -> Iterator[Layer]:
     """Cortex first, then the marrow and discs within."""
-    bone = skeleton.bones(p, wall)
+    column = skeleton.vertebral_bodies(p)
+    bone = join(column, skeleton.flat_bones(p, wall))
     yield Layer(bone, _CORTEX_HU)
     yield Layer(bone + _CORTEX_MM, _MARROW_HU)
-    disc = torch.where(skeleton.is_disc(p.z), skeleton.vertebral_bodies(p), torch.ones(()))
+    disc = torch.where(skeleton.is_disc(p.z), column, torch.full((), _FAR_MM))
     yield Layer(disc, _DISC_HU)
 
 
-def _parenchyma(p: Points, shape: torch.Size, chance: torch.Generator) -> Tensor:
+def _parenchyma(p: Points, shape: torch.Size, textures: Textures) -> Tensor:
     """HU of the lung itself: denser to the back, slightly uneven."""
-    uneven = 0.6 * _texture(shape, 3, chance) + 0.8 * _texture(shape, 12, chance)
-    return LUNG_HU + _GRAVITY_HU_PER_MM * p.y + _LUNG_TEXTURE_HU * uneven
+    uneven = 0.6 * textures.fine.at(p, shape) + 0.8 * textures.coarse.at(p, shape)
+    sheet = _FISSURE_HU * torch.exp(-((anatomy.fissure(p) / _FISSURE_MM) ** 2))
+    return LUNG_HU + _GRAVITY_HU_PER_MM * p.y + _LUNG_TEXTURE_HU * uneven + sheet
 
 
-def _texture(shape: torch.Size, grain: int, chance: torch.Generator) -> Tensor:
-    """Smooth noise of SD about 1 with blobs of ``grain`` coarse voxels, independent from slab to slab."""
-    slices, rows, columns = shape
-    seeds = torch.randn((1, 1, 2 + slices // 3, 2 + rows // grain, 2 + columns // grain), generator=chance)
-    smooth = interpolate(seeds, size=(slices, rows, columns), mode="trilinear", align_corners=True)
-    return smooth[0, 0] * 1.6
+def _lattice(grid: Grid, grain_mm: float, rng: np.random.Generator) -> Texture:
+    """Draw the knots of a texture over the whole grid and one knot beyond."""
+    extent = np.asarray(grid.shape) * grid.spacing_kji_mm
+    knots = rng.standard_normal(tuple(np.ceil(extent / grain_mm).astype(int) + 2), dtype=np.float32)
+    return Texture(torch.from_numpy(knots), grid.origin_lps_mm[2], grain_mm)
 
 
 def _blend(hu: Tensor, layer: Layer, edge_mm: float) -> Tensor:
-    """Mix a tissue in, in place, and return the share (K, J, I) of it in each voxel."""
+    """Mix a tissue in, in place, and return its share of each voxel: (K, J, I), or a single 0 where it has none."""
+    if float(layer.distance.min()) > edge_mm:
+        return torch.zeros(())
     fraction = (0.5 - _finer(layer.distance, hu.shape) / edge_mm).clamp_(0, 1)
     tissue = layer.hu if isinstance(layer.hu, float) else _finer(layer.hu, hu.shape)
     hu += fraction * (tissue - hu)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -14,11 +15,12 @@ from training.phantom_raster import Tube, points_of
 Place = npt.NDArray[np.float64]
 
 HILA = {Side.RIGHT: np.array([-34.0, 8.0, -16.0]), Side.LEFT: np.array([36.0, 10.0, -8.0])}
+_CARINA = np.array([0.0, 15.0, 9.0])
 _VEIN_ROOT_SHIFT = np.array([0.0, -10.0, -18.0])  # veins reach the left atrium below and before the arteries, mm
-_LEAF_RADIUS_MM = 0.42
-_MURRAY = 2.55  # radius^2.55 is kept at a fork; Murray's 3 for laminar flow, less in large vessels
+_LEAF_RADIUS_MM = 0.45
+_MURRAY = 2.6  # radius^2.6 is kept at a fork; Murray's 3 for laminar flow, less in large vessels
 _SUBPLEURAL_MM = 5.0  # vessels that one can see end this far from the pleura
-_BRONCHUS_MIN_MM = 0.9  # thinner airways are not resolved
+_BRONCHUS_MIN_MM = 1.2  # thinner airways are not resolved
 _BRONCHUS_TO_ARTERY = 0.72  # lumen of a bronchus over its artery
 _FORK = 0.42  # where a branch forks, as a share of the way to the middle of what it supplies
 
@@ -51,17 +53,14 @@ def airways(arteries: dict[Side, list[Branch]]) -> list[Tube]:
     return tubes
 
 
-_CARINA = np.array([0.0, 14.0, -1.0])
-
-
 def _trachea() -> list[Tube]:
-    places = [np.array([0.0, y, z]) for z, y in ((150.0, 2.0), (110.0, 3.0), (60.0, 7.0), (25.0, 11.0), (0.0, 14.0))]
-    return [Tube(upper, lower, 8.2, 8.2) for upper, lower in zip(places, places[1:], strict=False)]
+    places = [np.array([0.0, y, z]) for z, y in ((150.0, 0.0), (110.0, 2.0), (70.0, 7.0), (35.0, 12.0), (10.0, 15.0))]
+    return [Tube(upper, lower, 8.2, 8.2) for upper, lower in pairwise(places)]
 
 
 def tubes_of(branch: Branch) -> list[Tube]:
     """Cut a branch into straight tubes."""
-    return [Tube(a, b, branch.radius, branch.radius) for a, b in zip(branch.points, branch.points[1:], strict=False)]
+    return [Tube(a, b, branch.radius, branch.radius) for a, b in pairwise(branch.points)]
 
 
 def _scattered(side: Side, count: int, rng: np.random.Generator) -> Place:
