@@ -9,6 +9,7 @@ from models.findings import Attenuation, Findings, LungRads, ModelIdentity, Nodu
 from node.results.context import DISCLAIMER, ResultContext
 from node.results.envelope import location, tracking_uid
 
+ANALYSED, NOT_PROCESSED = "ANALYSED", "NOT_PROCESSED"  # values of ``status``
 _BROCK_MODEL = "Brock 2a"  # McWilliams 2013, doi:10.1056/NEJMoa1214726
 
 
@@ -16,9 +17,10 @@ def report_of(
     series_uid: str,
     study_uid: str,
     findings: Findings | None,
-    status: str,
-    reason: str | None,
     context: ResultContext,
+    *,
+    code: str | None = None,
+    reason: str | None = None,
     notes: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Build the report of one series.
@@ -30,10 +32,10 @@ def report_of(
     findings
         None if the series was not analysed: then lungs, nodules, lung_rads and risk are null, never
         empty, so that no reader takes silence for a negative result.
-    status, reason
-        The state of the series, and why it is in it.
     context
         Identity of the run, the same that the DICOM results were built with.
+    code, reason
+        Why the series was not analysed; None when it was.
     notes
         Of the assembly.
     """
@@ -41,8 +43,9 @@ def report_of(
         "disclaimer": DISCLAIMER,
         "series_instance_uid": series_uid,
         "study_instance_uid": study_uid,
-        "status": status,
+        "status": NOT_PROCESSED if findings is None else ANALYSED,
         "reason": reason,
+        "reason_code": code,
         "created_at": context.created_at.isoformat(),
         "software_version": context.software_version,
     }

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import cycle
 from types import MappingProxyType
 from typing import Final
 
@@ -28,6 +27,7 @@ from node.assembly.assembled import AssembledSeries
 from node.errors import ResultError
 from node.results import codes
 from node.results.context import DISCLAIMER, MANUFACTURER, MODEL_NAME, ResultContext
+from node.results.drawing import colour_of
 from node.results.envelope import (
     SEGMENTATION,
     add_frame_of_reference,
@@ -43,7 +43,6 @@ from node.results.source_geometry import source_matrix, source_plane, source_ref
 
 Labels = npt.NDArray[np.uint16]
 _LUNG_RGB: Final = MappingProxyType({LungLabel.RIGHT: (80, 150, 220), LungLabel.LEFT: (120, 190, 120)})  # calm
-_NODULE_RGB: Final = ((255, 140, 0), (230, 60, 60), (250, 210, 40), (200, 80, 220), (0, 200, 200))  # shrill
 _CONTENT_LABEL: Final = "LUNG_NODULES"
 _ASKED_BY_HIGHDICOM: Final = (
     "PatientID",
@@ -97,7 +96,7 @@ def build_segmentation(series: AssembledSeries, findings: Findings, context: Res
 def _segments(findings: Findings, context: ResultContext) -> list[_Segment]:
     """Lungs that have voxels, right first, then the nodules by id; the place in the list + 1 is the number."""
     lungs = [_lung(label, context) for label in codes.LUNG_SIDES if (findings.lungs.labels == label).any()]
-    return lungs + [_nodule(nodule, rgb, context) for nodule, rgb in zip(findings.nodules, cycle(_NODULE_RGB))]
+    return lungs + [_nodule(nodule, context) for nodule in findings.nodules]
 
 
 def _lung(label: LungLabel, context: ResultContext) -> _Segment:
@@ -114,7 +113,7 @@ def _lung(label: LungLabel, context: ResultContext) -> _Segment:
     )
 
 
-def _nodule(nodule: Nodule, rgb: tuple[int, int, int], context: ResultContext) -> _Segment:
+def _nodule(nodule: Nodule, context: ResultContext) -> _Segment:
     return _Segment(
         label=tracking_id(nodule),
         description=f"Nodule in the {nodule.side.value} lung. {DISCLAIMER}",
@@ -122,7 +121,7 @@ def _nodule(nodule: Nodule, rgb: tuple[int, int, int], context: ResultContext) -
         category=codes.MORPHOLOGICALLY_ABNORMAL,
         kind=codes.NODULE,
         side=codes.SIDES[nodule.side],
-        rgb=rgb,
+        rgb=colour_of(nodule.id),  # as on the pictures
         content=nodule.measurement,
     )
 
