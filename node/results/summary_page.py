@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 from PIL import Image
 
@@ -28,12 +26,11 @@ from node.results.drawing import (
 )
 from node.results.pictures import models_line, nodule_picture
 from node.results.rendering import render_lungs
-from node.results.views import Plane, Upright, planes_of, projection_view, upright
+from node.results.views import Plane, Upright, aspect, plane_of, projection_view, upright
 from node.results.wording import (
     NO_NODULE,
     all_warnings,
     category_text,
-    count_text,
     nodule_row,
     unknown_inputs,
 )
@@ -47,18 +44,20 @@ _LINE = (48, 56, 66, 255)
 _PANEL = (22, 28, 36, 255)
 _MOST_ROWS, _ROW = 9, 36
 _THUMBNAILS, _THUMBNAIL = 4, 240
+_TALLEST_PLANE, _LOWEST_PLANE = 330, 150
+_SMALL = 15
 # Table columns: heading, field of NoduleRow, x, anchored on the left or the right.
 _COLUMNS = (
     ("No.", "number", 60, "l"),
     ("Place", "place", 100, "l"),
-    ("Type", "type", 300, "l"),
-    ("Mean mm", "mean_mm", 555, "r"),
-    ("Axes mm", "axes_mm", 680, "r"),
-    ("mm³", "volume_mm3", 760, "r"),
-    ("HU", "mean_hu", 820, "r"),
-    ("Prob.", "probability", 885, "r"),
-    ("Brock", "brock", 975, "r"),
-    ("L-RADS", "lung_rads", 1050, "r"),
+    ("Type", "type", 290, "l"),
+    ("Mean mm", "mean_mm", 515, "r"),
+    ("Axes mm", "axes_mm", 640, "r"),
+    ("mm³", "volume_mm3", 715, "r"),
+    ("Mean HU", "mean_hu", 800, "r"),
+    ("Prob.", "probability", 860, "r"),
+    ("Brock", "brock", 965, "r"),
+    ("Lung-RADS", "lung_rads", 1056, "r"),
 )
 
 
@@ -69,8 +68,12 @@ def summary_page(series: AssembledSeries, findings: Findings) -> Picture:
     _title(canvas)
     _headline(canvas, findings)
     bottom = _table(canvas, findings) if findings.nodules else _no_nodule(canvas)
-    bottom = _row_of_pictures(canvas, bottom + 24, list(_close_ups(series, findings, view)))
-    _small_print(canvas, bottom + 20, series, findings)
+    close_ups = [nodule_picture(series, nodule, _THUMBNAIL) for nodule in _largest(findings)]
+    captions = [(f"{n.id}   {n.measurement.mean_diameter_mm:.1f} mm", colour_of(n.id)) for n in _largest(findings)]
+    bottom = _row_of_pictures(canvas, bottom + 20, close_ups, captions)
+    print_height = _small_print(Image.new("RGBA", PAGE_SIZE), 0, series, findings)
+    bottom = _planes(canvas, bottom, PAGE_SIZE[1] - 24 - print_height, findings, view)
+    _small_print(canvas, bottom + 10, series, findings)
     _right_column(canvas, series, findings, view)
     return picture_of(canvas)
 
@@ -88,15 +91,15 @@ def _headline(canvas: Image.Image, findings: Findings) -> None:
     lungs = findings.lungs
     panels = (
         ("Lung-RADS v2022", category_text(findings.lung_rads), ""),
-        ("Nodules", count_text(findings), ""),
-        ("Lung volume", f"{lungs.volume_ml:.0f} ml", f"right {lungs.right_ml:.0f}, left {lungs.left_ml:.0f} ml"),
+        ("Nodules marked", str(len(findings.nodules) or "none"), ""),
+        ("Lung volume", f"{lungs.volume_ml:.0f} ml", f"R {lungs.right_ml:.0f}, L {lungs.left_ml:.0f} ml"),
     )
     for number, (name, value, more) in enumerate(panels):
         left = _LEFT + number * 347
         shade(canvas, (left, 110, left + 326, 206), _PANEL)
         _text(canvas, (left + 16, 120), name, 17, GREY)
-        _text(canvas, (left + 16, 148), value, 30, WHITE, bold=True)
-        _text(canvas, (left + 310, 122), more, 15, GREY, anchor="ra")
+        _text(canvas, (left + 16, 176), value, 30, WHITE, anchor="ls", bold=True)
+        _text(canvas, (left + 310, 176), more, 15, GREY, anchor="rs")
     _paragraph(canvas, (_LEFT, 218), findings.lung_rads.basis, 17, GREY, most=2)
 
 
@@ -133,39 +136,56 @@ def _no_nodule(canvas: Image.Image) -> float:
     return 360
 
 
-def _close_ups(series: AssembledSeries, findings: Findings, view: Upright) -> Iterator[tuple[Picture, str, Colour]]:
-    """The largest nodules from near, or the three planes of the lungs where there are none."""
-    largest = sorted(findings.nodules, key=lambda nodule: -nodule.measurement.mean_diameter_mm)[:_THUMBNAILS]
-    for nodule in largest:
-        caption = f"{nodule.id}   {nodule.measurement.mean_diameter_mm:.1f} mm"
-        yield nodule_picture(series, nodule, _THUMBNAIL), caption, colour_of(nodule.id)
-    if not findings.nodules:
-        for name, picture in planes_of(view, findings, 325).items():
-            yield picture, name, GREY
+def _largest(findings: Findings) -> list[Nodule]:
+    """The nodules that are shown from near, in the order of the table."""
+    by_size = sorted(findings.nodules, key=lambda nodule: -nodule.measurement.mean_diameter_mm)
+    return sorted(by_size[:_THUMBNAILS], key=lambda nodule: nodule.id)
 
 
-def _row_of_pictures(canvas: Image.Image, top: float, pictures: list[tuple[Picture, str, Colour]]) -> float:
+def _planes(canvas: Image.Image, top: float, lowest: float, findings: Findings, view: Upright) -> float:
+    """Three planes of one height through the most probable nodule (ids fall with it), where there is room."""
+    shares = [aspect(view, plane) for plane in Plane]
+    height = min(_TALLEST_PLANE, lowest - top - 60, (_MIDDLE - _LEFT - 40) / sum(shares))
+    if height < _LOWEST_PLANE:
+        return top
+    pictures = [
+        plane_of(view, findings, plane, int(share * height)) for plane, share in zip(Plane, shares, strict=True)
+    ]
+    subject = "through nodule 1" if findings.nodules else "through the middle of the lungs"
+    captions = [
+        (f"{plane.name.lower()}, {subject}" if plane is Plane.AXIAL else plane.name.lower(), GREY) for plane in Plane
+    ]
+    return _row_of_pictures(canvas, top + 20, pictures, captions)
+
+
+def _row_of_pictures(
+    canvas: Image.Image, top: float, pictures: list[Picture], captions: list[tuple[str, Colour]]
+) -> float:
+    """Lay pictures side by side with their captions below; give the lower edge."""
+    if not pictures:
+        return top - 20
     left = float(_LEFT)
-    for picture, caption, colour in pictures:
+    for picture, (caption, colour) in zip(pictures, captions, strict=True):
         canvas.paste(canvas_of(picture), (round(left), round(top)))
-        _text(canvas, (left, top + picture.shape[0] + 6), caption, 17, colour, bold=True)
+        _text(canvas, (left, top + picture.shape[0] + 5), caption, 15, colour, bold=True)
         left += picture.shape[1] + 20
-    return top + max(picture.shape[0] for picture, _, _ in pictures) + 30
+    return top + max(len(picture) for picture in pictures) + 26
 
 
-def _small_print(canvas: Image.Image, y: float, series: AssembledSeries, findings: Findings) -> None:
-    """Warnings, what the risk does not know, models; what does not fit is said to be in the report."""
-    paragraphs = [(text, AMBER) for text in all_warnings(findings, series.notes)]
-    if findings.nodules and (unknown := unknown_inputs(findings)):
+def _small_print(canvas: Image.Image, y: float, series: AssembledSeries, findings: Findings) -> float:
+    """Warnings, what the risk does not know, models; give the lower edge. What does not fit is said to be elsewhere."""
+    paragraphs = [(models_line(findings), GREY)]
+    if unknown := unknown_inputs(findings):
         paragraphs.append((f"Brock model 2a; not known, so given as a range: {', '.join(unknown)}.", GREY))
-    paragraphs.append((models_line(findings), GREY))
+    paragraphs += [(text, AMBER) for text in all_warnings(findings, series.notes)]
     for number, (text, colour) in enumerate(paragraphs):
-        room = int((PAGE_SIZE[1] - 20 - y) // 22)
-        last = number == len(paragraphs) - 1
-        if room < 2 and not last:
-            _text(canvas, (_LEFT, y), "More warnings and the models are in the structured report.", 15, AMBER)
-            return
-        y = _paragraph(canvas, (_LEFT, y), text, 15, colour, most=room) + 6
+        room = int((PAGE_SIZE[1] - 16 - y) // (_SMALL * 1.4))
+        if room < 2 and number < len(paragraphs) - 1:
+            return _paragraph(
+                canvas, (_LEFT, y), "More warnings stand in the structured report.", _SMALL, AMBER, most=1
+            )
+        y = _paragraph(canvas, (_LEFT, y), text, _SMALL, colour, most=max(1, room)) + 4
+    return y
 
 
 def _right_column(canvas: Image.Image, series: AssembledSeries, findings: Findings, view: Upright) -> None:

@@ -180,10 +180,20 @@ def projection_view(view: Upright, plane: Plane, nodules: Sequence[Nodule], widt
 
 def planes_of(view: Upright, findings: Findings, width: int) -> dict[str, Picture]:
     """Give axial, coronal and sagittal through the most probable nodule, or through the middle of the lungs."""
+    return {plane.name.lower(): plane_of(view, findings, plane, width) for plane in Plane}
+
+
+def plane_of(view: Upright, findings: Findings, plane: Plane, width: int) -> Picture:
+    """Give one plane through the most probable nodule, or through the middle of the lungs where there is none."""
     if not findings.nodules:
-        return {plane.name.lower(): plain_view(view, plane, width) for plane in Plane}
-    first = max(findings.nodules, key=lambda nodule: nodule.probability)
-    return {plane.name.lower(): crosshair_view(view, plane, first, width) for plane in Plane}
+        return plain_view(view, plane, width)
+    return crosshair_view(view, plane, max(findings.nodules, key=lambda nodule: nodule.probability), width)
+
+
+def aspect(view: Upright, plane: Plane) -> float:
+    """Width over height of a plane as it is shown."""
+    extent = [(part.stop - part.start) * step for part, step in zip(view.span, view.volume.spacing_kji_mm, strict=True)]
+    return float(extent[plane.right] / extent[plane.down])
 
 
 def _turn(volume: Volume) -> tuple[list[int], npt.NDArray[np.float64]]:
