@@ -25,7 +25,7 @@ _ASIDE = ".incoming"
 
 @dataclass(frozen=True)
 class StoredInstance:
-    """Where an instance stands, ``path`` being relative to the root of the store."""
+    """Where an instance stands; ``path`` is relative to the folder that holds the store (data_dir)."""
 
     path: str
     sha256: str
@@ -47,7 +47,7 @@ class InstanceStore:
         Parameters
         ----------
         known_paths
-            The ``path`` of every instance in the ledger.
+            The ``path`` of every instance in the ledger, as in StoredInstance.
         """
         shutil.rmtree(self._aside, ignore_errors=True)
         make_folder_durably(self._aside)
@@ -88,9 +88,9 @@ class InstanceStore:
         """Give the files of a series, sorted by name."""
         return tuple(sorted(self._folder(series_instance_uid).glob(f"*{_SUFFIX}")))
 
-    def drop(self, stored: StoredInstance) -> None:
+    def drop(self, series_instance_uid: str, sop_instance_uid: str) -> None:
         """Take back an instance that could not be recorded."""
-        (self.root / stored.path).unlink(missing_ok=True)
+        self._path(series_instance_uid, sop_instance_uid).unlink(missing_ok=True)
 
     def remove(self, series_instance_uid: str) -> None:
         """Remove the files of a series (retention)."""
@@ -106,7 +106,7 @@ class InstanceStore:
         return self.root / _checked(series_instance_uid, "Series")
 
     def _relative(self, path: Path) -> str:
-        return path.relative_to(self.root).as_posix()
+        return path.relative_to(self.root.parent).as_posix()
 
 
 def _checked(uid: str, kind: str) -> str:
