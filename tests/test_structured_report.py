@@ -171,9 +171,7 @@ def test_a_third_is_not_reported_as_a_lobe(report: Dataset) -> None:
 
 
 def test_the_solid_part_is_measured_where_there_is_one(series: AssembledSeries, findings: Findings) -> None:
-    part = replace(
-        findings.nodules[0].measurement, attenuation=Attenuation.PART_SOLID, solid_diameter_mm=4.04
-    )
+    part = replace(findings.nodules[0].measurement, attenuation=Attenuation.PART_SOLID, solid_diameter_mm=4.04)
     report = build_report(series, changed(findings, measurement=part), None, CONTEXT)
     assert number(groups(report)[0], "Mean diameter of solid part") == 4.0
 
