@@ -51,7 +51,7 @@ def test_nodules_of_lidc_0003_are_soft_tissue_where_the_readers_marked_them(
 ) -> None:
     for nodule in truth["lidc-0003"]["nodules"]:
         hu = hu_inside(series_0003.volume, **nodule)
-        assert hu.mean() > -500
+        assert hu.mean() > -600  # lung around it is -850
         assert 0 < hu.max() < 300
 
 

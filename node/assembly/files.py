@@ -23,7 +23,9 @@ from node.assembly.limits import DEFAULT_LIMITS, AssemblyLimits
 from node.assembly.planes import is_ct_image, planes_of
 from node.errors import DuplicatePosition, MissingGeometry, NoImages, NotCT, UndecodableSlice
 
-_THREADS = 2  # decoders release the interpreter lock; more threads hold more slices without being faster on 2 cores
+# Two, so that one slice is read from disk while another is decoded. The decoders of pydicom 3.0 hold the
+# interpreter lock (measured: gdcm, pylibjpeg, pyjpegls), so that more threads only hold more slices.
+_THREADS = 2
 _DICOM_SUFFIXES = frozenset({".dcm", ".dicom", ".dic", ".ima"})
 
 
