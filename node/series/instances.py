@@ -133,9 +133,12 @@ def to_json(header: InstanceHeader) -> dict[str, Any]:
 def from_json(values: Mapping[str, Any]) -> InstanceHeader:
     """Take a header back from plain JSON values; names that this version does not know are passed over."""
     known = {field.name for field in fields(InstanceHeader)}
-    return InstanceHeader(
-        **{name: tuple(value) if isinstance(value, list) else value for name, value in values.items() if name in known}
-    )
+    arguments: dict[str, Any] = {name: _frozen(value) for name, value in values.items() if name in known}
+    return InstanceHeader(**arguments)
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
 
 
 def _shared_groups(dataset: Dataset) -> tuple[Dataset, ...]:

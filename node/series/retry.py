@@ -22,7 +22,7 @@ class RetryPolicy:
     first_wait_s
         After the first failure; doubles with each further one.
     longest_wait_s
-        Where the doubling ends.
+        Where the doubling ends; the first wait is not longer either.
     """
 
     attempts: int = 10
@@ -30,8 +30,8 @@ class RetryPolicy:
     longest_wait_s: float = 600.0
 
     def __post_init__(self) -> None:
-        if self.attempts < 1 or not 0 < self.first_wait_s <= self.longest_wait_s:
-            raise ValueError(f"a retry policy needs at least one attempt and 0 < first wait <= longest wait: {self}")
+        if self.attempts < 1 or min(self.first_wait_s, self.longest_wait_s) <= 0:
+            raise ValueError(f"a retry policy needs at least one attempt and waits above 0 s: {self}")
 
 
 def next_attempt(attempts: int, now: datetime, policy: RetryPolicy, jitter: float) -> datetime | None:
@@ -41,6 +41,10 @@ def next_attempt(attempts: int, now: datetime, policy: RetryPolicy, jitter: floa
     ----------
     attempts
         Made so far, the one that has just failed included; before the first one the answer is ``now``.
+    now
+        The time of the failure.
+    policy
+        How often and how patiently.
     jitter
         In [0, 1); 0.5 is the exact wait, the ends are 10 % less and more.
     """
