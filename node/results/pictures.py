@@ -144,13 +144,27 @@ def nodule_picture(series: AssembledSeries, nodule: Nodule, size: int, field_mm:
     return picture_of(canvas)
 
 
+def image_number(series: AssembledSeries, k: int) -> str:
+    """Give the number by which a viewer lists slice ``k``."""
+    source = series.frames[k]
+    if source.frame_number is not None:
+        return f"frame {source.frame_number}"
+    number = series.headers[k].get("InstanceNumber")
+    return f"slice {k + 1} of {len(series.frames)}" if number is None else f"image {number}"
+
+
+def outlined_on(nodule: Nodule, k: int) -> bool:
+    """Tell whether any voxel of the nodule lies on slice ``k``."""
+    local = k - nodule.measurement.mask_offset_kji[0]
+    return 0 <= local < nodule.measurement.mask.shape[0] and bool(nodule.measurement.mask[local].any())
+
+
 def outlines_on(nodule: Nodule, frame: SliceFrame) -> Lines:
     """Give the nodule's closed outlines on the slice, each (N, 2) picture x, y; none where it is not."""
     measured = nodule.measurement
-    local = frame.k - measured.mask_offset_kji[0]
-    if not 0 <= local < measured.mask.shape[0]:
+    if not outlined_on(nodule, frame.k):
         return []
-    section = np.pad(measured.mask[local], 1).astype(np.float32)
+    section = np.pad(measured.mask[frame.k - measured.mask_offset_kji[0]], 1).astype(np.float32)
     return [frame.xy(line + np.subtract(measured.mask_offset_kji[1:], 1)) for line in find_contours(section, 0.5)]
 
 
@@ -191,7 +205,11 @@ def _banner(canvas: Image.Image, findings: Findings, text_px: int) -> tuple[floa
 def _captions(canvas: Image.Image, frame: SliceFrame, bottom: float, text_px: int) -> list[Box]:
     """Write the slice's place, the window, and where the edges of the picture lie in the patient."""
     volume, margin = frame.series.volume, text_px // 2
-    lines = [f"z = {volume.to_patient((frame.k, 0, 0))[2]:.1f} mm", _image_number(frame), "lung window  C -600  W 1500"]
+    lines = [
+        f"z = {volume.to_patient((frame.k, 0, 0))[2]:.1f} mm",
+        image_number(frame.series, frame.k),
+        "lung window  C -600  W 1500",
+    ]
     for number, line in enumerate(lines):
         write(canvas, (margin, margin + number * text_px * 1.4), line, text_px, WHITE if number == 0 else GREY)
     right, down = volume.directions[:, 2], volume.directions[:, 1]
@@ -206,15 +224,6 @@ def _captions(canvas: Image.Image, frame: SliceFrame, bottom: float, text_px: in
         write(canvas, at, letters_of(direction), big, AMBER, anchor=anchor, bold=True)
     widest = max(text_width(line, text_px) for line in lines)
     return [(0, 0, widest + 2 * margin, margin + len(lines) * text_px * 1.4), (x - big, 0, x + big, big + margin)]
-
-
-def _image_number(frame: SliceFrame) -> str:
-    """Give the number by which a viewer lists this slice."""
-    source = frame.series.frames[frame.k]
-    if source.frame_number is not None:
-        return f"frame {source.frame_number}"
-    number = frame.series.headers[frame.k].get("InstanceNumber")
-    return f"slice {frame.k + 1} of {len(frame.series.frames)}" if number is None else f"image {number}"
 
 
 def _scale_bar(canvas: Image.Image, frame: SliceFrame, bottom: float, text_px: int) -> Box:

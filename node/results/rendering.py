@@ -23,6 +23,7 @@ _FRAME = 1.08  # the picture is this much wider than the lungs at their widest
 _LEAST_NODULE_MM = 2.5  # radius; a smaller nodule is drawn this large, else nobody sees it
 _GLASS = np.array([172, 205, 235], np.float32) / 255
 _BACK = np.array([70, 92, 122], np.float32) / 255
+_GAIN = np.float32(1.15)  # a little more light than the colour itself reflects
 _LIGHT = np.array([-0.45, 0.6, -0.66], np.float32)  # right, up, away: over the viewer's left shoulder
 
 Map = npt.NDArray[np.float32]
@@ -231,8 +232,8 @@ def _unit(parts: list[Map]) -> Map:
 
 def _lit(normal: Map, colour: npt.NDArray[np.floating], ambient: float) -> Map:
     """(H, W, 3): Lambert's law on both faces of the surface, plus even light."""
-    light = np.abs(np.einsum("c,chw->hw", _LIGHT / np.linalg.norm(_LIGHT), normal))
-    return np.asarray((ambient + (1 - ambient) * light)[..., None] * colour * 1.15, dtype=np.float32)
+    light = np.abs(np.tensordot(_LIGHT / np.linalg.norm(_LIGHT), normal, axes=1))
+    return np.asarray((ambient + (1 - ambient) * light)[..., None] * (colour * _GAIN), dtype=np.float32)
 
 
 def _blend(picture: Map, layer: Map, alpha: Map) -> None:
@@ -249,21 +250,22 @@ def _draw_nodules(
     (H, W) share of the glass in front that stays (0 where a nodule sticks out of it), and per nodule its x, y, radius.
     """
     size = picture.shape[0]
+    scale = size / (2 * scene.half_width_mm)
     glass, marks = np.ones((size, size), np.float32), []
     for nodule, centre in sorted(_placed(scene, turn), key=lambda item: -item[1][2]):
-        scale = size / (2 * scene.half_width_mm)
         radius_mm = max(_LEAST_NODULE_MM, (3 * nodule.measurement.volume_mm3 / (4 * np.pi)) ** (1 / 3))
-        x, y, radius = size / 2 + centre[0] * scale, size / 2 - centre[1] * scale, radius_mm * scale
-        rows, columns = np.mgrid[0:size, 0:size].astype(np.float32) + 0.5
+        x, y, radius = float(size / 2 + centre[0] * scale), float(size / 2 - centre[1] * scale), radius_mm * scale
+        patch = tuple(slice(max(0, int(c - radius) - 1), max(0, int(c + radius) + 2)) for c in (y, x))
+        rows, columns = np.mgrid[0:size, 0:size][(slice(None), *patch)].astype(np.float32) + 0.5
         right, up = (columns - x) / radius, (y - rows) / radius
         squared = right**2 + up**2
         toward = np.sqrt(np.clip(1 - squared, 0, 1))
         edge = np.clip((1 - np.sqrt(squared)) * radius + 0.5, 0, 1)
         colour = np.asarray(colour_of(nodule.id), np.float32) / 255
-        _blend(picture, _lit(np.stack([right, up, -toward]), colour, 0.45), edge)
-        outside = centre[2] - toward * radius_mm < front_mm
-        glass *= np.where(outside, 1 - edge, 1)
-        marks.append((nodule, (float(x), float(y)), float(radius)))
+        _blend(picture[patch], _lit(np.stack([right, up, -toward]), colour, 0.45), edge)
+        outside = centre[2] - toward * radius_mm < front_mm[patch]
+        glass[patch] *= np.where(outside, 1 - edge, 1)
+        marks.append((nodule, (x, y), radius))
     return glass, marks
 
 
