@@ -156,7 +156,8 @@ class StreamingProvider(DULServiceProvider):
     def send_pdu(self, primitive: Any) -> None:
         """Send, also while the thread waits for data."""
         super().send_pdu(primitive)
-        self.socket.wake()
+        if threading.current_thread() is not self:
+            self.socket.wake()
 
     def kill_dul(self) -> None:
         """End the thread."""

@@ -1,0 +1,97 @@
+"""Files to send: what stands in their heads, and which presentation contexts they need."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydicom import dcmread
+from pydicom.errors import InvalidDicomError
+from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+
+MAXIMUM_CONTEXTS = 128  # odd numbers 1 to 255, PS3.8 section 9.3.2.2
+_PLAIN = (ExplicitVRLittleEndian, ImplicitVRLittleEndian)
+_IDENTITY = ["SOPClassUID", "SOPInstanceUID"]
+# What pydicom raises for a file that is not DICOM, or a damaged one.
+UNREADABLE = (InvalidDicomError, OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError,
+              EOFError, struct.error, NotImplementedError, RecursionError)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Outgoing:
+    """One file and what its presentation context must be. ``has_meta`` is false for a bare data set."""
+
+    path: Path
+    sop_class_uid: str
+    sop_instance_uid: str
+    transfer_syntax_uid: str
+    has_meta: bool = True
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Files for one association. ``contexts``: (SOP class, transfer syntaxes) in order of proposal."""
+
+    contexts: tuple[tuple[str, tuple[str, ...]], ...]
+    files: tuple[Outgoing, ...]
+
+
+def read_outgoing(path: Path) -> Outgoing | None:
+    """Read the head of a file; None when it is no DICOM instance (a DICOMDIR is none either)."""
+    try:
+        dataset = dcmread(path, force=True, stop_before_pixels=True, specific_tags=_IDENTITY)  # type: ignore[arg-type]
+        meta = dataset.file_meta
+        has_meta = "MediaStorageSOPInstanceUID" in meta and "TransferSyntaxUID" in meta
+        syntax = meta.TransferSyntaxUID if has_meta else _guessed_syntax(*dataset.original_encoding)
+        identity = (dataset.get("SOPClassUID"), dataset.get("SOPInstanceUID"))
+    except UNREADABLE:
+        return None
+    if not all(identity) or syntax is None:
+        return None
+    return Outgoing(path, str(identity[0]), str(identity[1]), str(syntax), has_meta)
+
+
+def plan(files: Iterable[Outgoing]) -> Iterator[Batch]:
+    """Share files out over as few associations as their presentation contexts allow, in order; pure."""
+    contexts: dict[tuple[str, tuple[str, ...]], None] = {}
+    batch: list[Outgoing] = []
+    for file in files:
+        wider = {**contexts, **dict.fromkeys(contexts_of(file))}
+        if len(wider) > MAXIMUM_CONTEXTS:
+            yield Batch(tuple(contexts), tuple(batch))
+            wider, batch = dict.fromkeys(contexts_of(file)), []
+        contexts = wider
+        batch.append(file)
+    if batch:
+        yield Batch(tuple(contexts), tuple(batch))
+
+
+def contexts_of(file: Outgoing) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """List the contexts to propose for a file: as it is, and in the two syntaxes that it can be changed into; pure.
+
+    One transfer syntax each, so that the destination says yes or no to every one of them.
+    """
+    syntaxes = dict.fromkeys((file.transfer_syntax_uid, *map(str, _PLAIN)))
+    return tuple((file.sop_class_uid, (syntax,)) for syntax in syntaxes)
+
+
+def syntax_for(file: Outgoing, accepted: Sequence[str]) -> str | None:
+    """Choose the transfer syntax to send a file in; None when the destination takes none; pure.
+
+    As it is where possible. Else decoded; big endian is not converted, because pixel bytes would have
+    to be swapped by VR.
+    """
+    if file.transfer_syntax_uid in accepted:
+        return file.transfer_syntax_uid
+    if not UID(file.transfer_syntax_uid).is_little_endian:
+        return None
+    return next((str(syntax) for syntax in _PLAIN if syntax in accepted), None)
+
+
+def _guessed_syntax(is_implicit: bool | None, is_little_endian: bool | None) -> str | None:
+    """Name the syntax that pydicom found in a data set without file meta information."""
+    if not is_little_endian:
+        return None
+    return str(ImplicitVRLittleEndian if is_implicit else ExplicitVRLittleEndian)

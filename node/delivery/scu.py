@@ -1,0 +1,190 @@
+"""Sending instances (C-STORE) and testing a connection (C-ECHO).
+
+The law of this file: an instance counts as stored only when the destination has said so. Whatever was
+not answered is to be tried again.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydicom import dcmread
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import UID
+from pynetdicom import _config
+from pynetdicom.association import Association
+from pynetdicom.sop_class import Verification
+
+from node.delivery.association import Destination, associated
+from node.delivery.outgoing import UNREADABLE, Batch, Outgoing, plan, read_outgoing, syntax_for
+from node.delivery.statuses import Outcome, classify, describe
+from node.errors import ConfigError, DeliveryError
+
+__all__ = ["Destination", "SendResult", "echo", "parse_peer", "send", "send_folder"]
+
+_PEER = re.compile(r"(?P<ae_title>[^@\\]{1,16})@(?P<host>\[[^\]]+\]|[^:\s\[\]]+):(?P<port>[0-9]{1,5})", re.ASCII)
+_IMPLICIT = "1.2.840.10008.1.2"
+_LARGEST_PORT = 65535
+_MESSAGE_IDS = 0xFFFF  # Message ID is an unsigned short, PS3.7 section 9.3.1.1
+
+
+@dataclass(frozen=True)
+class SendResult:
+    """What became of one file. ``status`` is None when there was no answer."""
+
+    sop_instance_uid: str
+    outcome: Outcome
+    status: int | None
+    message: str
+    path: Path
+
+
+def send(
+    files: Sequence[Path],
+    destination: Destination,
+    *,
+    calling_ae_title: str,
+    timeout_s: float,
+    on_result: Callable[[SendResult], None],
+) -> None:
+    """Send files over one association (several where more than 128 presentation contexts are needed).
+
+    Each file gets exactly one result, reported as soon as it is known. A file is sent as it is; where the
+    destination does not take its transfer syntax it is decoded to little endian on the way.
+    """
+    readable = []
+    for path in files:
+        file = read_outgoing(path)
+        if file is None:
+            on_result(SendResult(path.stem, Outcome.REFUSED, None, "the file is not a readable DICOM instance", path))
+        else:
+            readable.append(file)
+    for batch in plan(readable):
+        for result in _send_batch(batch, destination, calling_ae_title, timeout_s):
+            on_result(result)
+
+
+def send_folder(
+    folder: Path,
+    destination: Destination,
+    *,
+    calling_ae_title: str,
+    timeout_s: float,
+    on_result: Callable[[SendResult, int], None],
+) -> int:
+    """Send every DICOM instance below ``folder`` and give the number of other files, which are passed over.
+
+    ``on_result`` is called once per instance with its result and the number of instances in all.
+    """
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    found = [file for file in map(read_outgoing, paths) if file is not None]
+    for batch in plan(found):
+        for result in _send_batch(batch, destination, calling_ae_title, timeout_s):
+            on_result(result, len(found))
+    return len(paths) - len(found)
+
+
+def echo(destination: Destination, calling_ae_title: str, timeout_s: float = 10.0) -> None:
+    """Send a C-ECHO.
+
+    Raises
+    ------
+    DeliveryError
+        It was not answered with success; the message says why in one line.
+    """
+    contexts = [(str(Verification), (_IMPLICIT,))]
+    with associated(destination, contexts, calling_ae_title, timeout_s) as association:
+        status = association.send_c_echo().get("Status")
+    if status is None:
+        raise DeliveryError(f"{destination}: accepted the association but did not answer the C-ECHO", None, True)
+    if status != 0:
+        raise DeliveryError(f"{destination}: answered the C-ECHO with {describe(status)}", status, True)
+
+
+def parse_peer(text: str) -> Destination:
+    """Read ``AET@host:port``; an IPv6 address stands in square brackets.
+
+    Raises
+    ------
+    ConfigError
+        With the form that is expected.
+    """
+    found = _PEER.fullmatch(text.strip())
+    if found is None or not 1 <= int(found["port"]) <= _LARGEST_PORT or not found["ae_title"].strip():
+        raise ConfigError(f"{text!r} is not AET@host:port, such as ORTHANC@127.0.0.1:4242 (AE title: 1 to 16 letters)")
+    return Destination(text.strip(), found["ae_title"].strip(), found["host"].strip("[]"), int(found["port"]))
+
+
+def _send_batch(
+    batch: Batch, destination: Destination, calling_ae_title: str, timeout_s: float
+) -> Iterator[SendResult]:
+    _config.STORE_SEND_CHUNKED_DATASET = True  # pynetdicom: send a file's bytes as they are, piece by piece
+    try:
+        with associated(destination, batch.contexts, calling_ae_title, timeout_s) as association:
+            for number, file in enumerate(batch.files):
+                yield _send_one(association, destination, file, number % _MESSAGE_IDS + 1)
+    except DeliveryError as error:
+        for file in batch.files:
+            yield _unsent(file, destination, error)
+
+
+def _unsent(file: Outgoing, destination: Destination, error: DeliveryError) -> SendResult:
+    if error.may_retry:
+        return _result(file, Outcome.RETRY, None, str(error))
+    return _result(file, Outcome.REFUSED, None, f"{destination} accepts no {UID(file.sop_class_uid).name}")
+
+
+def _send_one(association: Association, destination: Destination, file: Outgoing, message_id: int) -> SendResult:
+    if not association.is_established:
+        return _result(file, Outcome.RETRY, None, f"{destination}: the association ended before this instance")
+    accepted = [
+        str(context.transfer_syntax[0])
+        for context in association.accepted_contexts
+        if context.abstract_syntax == file.sop_class_uid
+    ]
+    syntax = syntax_for(file, accepted)
+    if syntax is None:
+        return _result(file, Outcome.REFUSED, None, _no_context(destination, file, accepted))
+    try:
+        status = association.send_c_store(_in_syntax(file, syntax), msg_id=message_id).get("Status")
+    except RuntimeError as error:  # the association ended just now; also NotImplementedError of a decoder
+        return _failed(association, destination, file, error)
+    except UNREADABLE as error:
+        return _failed(association, destination, file, error)
+    if status is None:
+        return _result(file, Outcome.RETRY, None, f"{destination}: no answer; the association ended or timed out")
+    return _result(file, classify(status), status, f"{destination}: {describe(status)}")
+
+
+def _failed(association: Association, destination: Destination, file: Outgoing, error: Exception) -> SendResult:
+    """Tell an association that ended from a file that cannot be encoded."""
+    if not association.is_established:
+        return _result(file, Outcome.RETRY, None, f"{destination}: the association ended before this instance")
+    return _result(file, Outcome.REFUSED, None, f"the file cannot be encoded ({type(error).__name__})")
+
+
+def _in_syntax(file: Outgoing, syntax: str) -> Path | Dataset:
+    """Give the file itself, or its data set in another transfer syntax."""
+    if file.has_meta and syntax == file.transfer_syntax_uid:
+        return file.path
+    dataset = dcmread(file.path, force=True)
+    if not file.has_meta:
+        dataset.file_meta = FileMetaDataset()
+        dataset.file_meta.TransferSyntaxUID = UID(file.transfer_syntax_uid)
+    if dataset.file_meta.TransferSyntaxUID.is_encapsulated:
+        dataset.decompress(generate_instance_uid=False)
+    return dataset
+
+
+def _no_context(destination: Destination, file: Outgoing, accepted: Sequence[str]) -> str:
+    name = UID(file.sop_class_uid).name
+    if not accepted:
+        return f"{destination} accepts no {name}"
+    return f"{destination} accepts {name}, but not in {UID(file.transfer_syntax_uid).name}"
+
+
+def _result(file: Outgoing, outcome: Outcome, status: int | None, message: str) -> SendResult:
+    return SendResult(file.sop_instance_uid, outcome, status, message, file.path)
