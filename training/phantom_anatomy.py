@@ -40,7 +40,7 @@ _MEDIASTINUM_HALF_WIDTH = ((-160, 26), (-60, 25), (-10, 31), (25, 31), (60, 30),
 _SPINE_CURVE = ((-210, 50), (-130, 59), (-50, 62), (20, 58), (80, 48), (140, 34))
 # Dome of the diaphragm per side: top z, its x and y, radii of the paraboloid in x and y, all mm.
 _DOMES = {Side.RIGHT: (-90.0, -68.0, -22.0, 84.0, 100.0), Side.LEFT: (-100.0, 70.0, -18.0, 82.0, 98.0)}
-_DOME_DEPTH_MM = 70.0
+_DOME_DEPTH_MM, _DOME_FLATTENING = 74.0, 0.2  # height over its radii, and how much less it falls beyond them
 # Vessels between arch and neck: x, y, radius in mm.
 _NECK_VESSELS = ((-15.0, -6.0, 6.5), (8.0, 2.0, 4.5), (19.0, 14.0, 5.0), (-24.0, -12.0, 7.0), (22.0, -14.0, 6.5))
 
@@ -81,8 +81,9 @@ def diaphragm(p: Points, side: Side) -> Tensor:
     """Upper surface of one dome; negative above it."""
     top, x, y, rx, ry = _DOMES[side]
     u, v = (p.x - x) / rx, (p.y - y) / ry
-    surface = top - _DOME_DEPTH_MM * (u**2 + v**2)
-    slope = 2 * _DOME_DEPTH_MM * torch.sqrt((u / rx) ** 2 + (v / ry) ** 2)
+    aside = u**2 + v**2
+    surface = top - _DOME_DEPTH_MM * aside / (1 + _DOME_FLATTENING * aside)
+    slope = 2 * _DOME_DEPTH_MM * torch.sqrt((u / rx) ** 2 + (v / ry) ** 2) / (1 + _DOME_FLATTENING * aside) ** 2
     return (surface - p.z) / torch.sqrt(1 + slope**2)
 
 
@@ -93,8 +94,8 @@ def abdomen(p: Points) -> Tensor:
 
 def heart(p: Points) -> Tensor:
     """Ventricles pointing left, forward and down, and the atria above."""
-    turned = _turn(p.at(20, -36, -76), 0.62, 0.35)
-    ventricles = ellipsoid(turned, 62, 43, 45)
+    turned = _turn(p.at(24, -36, -76), 0.62, 0.35)
+    ventricles = ellipsoid(turned, 65, 44, 46)
     right_atrium = ellipsoid(p.at(-24, -26, -62), 26, 32, 38)
     left_atrium = ellipsoid(p.at(2, 6, -42), 38, 19, 22)
     return join(join(ventricles, right_atrium, 10), left_atrium, 10)

@@ -69,9 +69,10 @@ _CORE_HU = 15.0
 _SPREAD = 0.12  # diameters vary by this share from seed to seed
 _APART_MM = 42.0  # between the centres of two nodules
 _WAVES, _WAVE_AMPLITUDE = 5, 0.07  # bumps on the surface: number, and height over the radius
-_SUBVOXEL_MM = 0.35
+_SUBVOXEL_MM = 0.45
 _SEAM_MM = 1.5
-_TRUTH_STEP_MM = 0.25
+_TRUTH_STEP_MM, _DIRECTIONS = 0.3, 4000
+_TRIES = 5000
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,12 +92,17 @@ class NoduleShape:
     waves: Place
     pleura: Side | None
 
+    def radii_mm(self, directions: Place) -> Place:
+        """Distance of the surface from the centre along (N, 3) unit vectors."""
+        phase = directions @ self.waves[:, :3].T + self.waves[:, 3]
+        return np.asarray(self.radius_mm * (1 + np.cos(phase) @ self.waves[:, 4]))
+
     def contains(self, places_lps_mm: Place, beyond_pleura_mm: float = 0.0) -> npt.NDArray[np.bool_]:
         """Tell which of (N, 3) places lie inside; the pleura cuts at itself or a little beyond."""
         away = places_lps_mm - self.center_lps_mm
         distance = np.linalg.norm(away, axis=1)
-        phase = away / np.maximum(distance, 1e-6)[:, None] @ self.waves[:, :3].T + self.waves[:, 3]
-        inside = distance <= self.radius_mm * (1 + np.cos(phase) @ self.waves[:, 4])
+        inside = distance <= self.reach_mm
+        inside[inside] = distance[inside] <= self.radii_mm(away[inside] / (distance[inside][:, None] + 1e-9))
         if self.pleura is not None and inside.any():
             inside[inside] = anatomy.lung_at(points_of(places_lps_mm[inside]), self.pleura).numpy() < beyond_pleura_mm
         return np.asarray(inside)
@@ -107,11 +113,24 @@ class NoduleShape:
         return float(self.radius_mm * (1 + np.abs(self.waves[:, 4]).sum()))
 
     def measured(self) -> tuple[Place, float]:
-        """Centre of mass (LPS mm) and volume (mm3), counted on a fine grid."""
+        """Centre of mass (LPS mm) and volume (mm3): counted on a fine grid if cut, else integrated over directions."""
+        if self.pleura is None:
+            directions = _even_directions(_DIRECTIONS)
+            radii = self.radii_mm(directions)
+            moment = (radii[:, None] ** 4 / 4 * directions).mean(axis=0)
+            return self.center_lps_mm + moment / (radii**3 / 3).mean(), float(4 * pi / 3 * (radii**3).mean())
         side = np.arange(-self.reach_mm, self.reach_mm + _TRUTH_STEP_MM, _TRUTH_STEP_MM)
         offsets = np.stack(np.meshgrid(side, side, side, indexing="ij"), axis=-1).reshape(-1, 3)
         inside = self.contains(self.center_lps_mm + offsets)
         return self.center_lps_mm + offsets[inside].mean(axis=0), float(inside.sum() * _TRUTH_STEP_MM**3)
+
+
+def _even_directions(count: int) -> Place:
+    """(count, 3) unit vectors evenly over the sphere: a Fibonacci lattice, weights all alike."""
+    index = np.arange(count) + 0.5
+    z, turn = 1 - 2 * index / count, index * pi * (1 + 5**0.5)
+    ring = np.sqrt(1 - z**2)
+    return np.column_stack([ring * np.cos(turn), ring * np.sin(turn), z])
 
 
 def plant(
@@ -204,7 +223,7 @@ def _place(spec: NoduleSpec, radius: float, branches: list[Branch], taken: Place
 
 def _anywhere(spec: NoduleSpec, rng: np.random.Generator) -> Place:
     sign = -1.0 if spec.side is Side.RIGHT else 1.0
-    return rng.uniform([20, -90, spec.z_mm[0]], [140, 90, spec.z_mm[1]], (20_000, 3)) * [sign, 1.0, 1.0]
+    return rng.uniform([20, -90, spec.z_mm[0]], [140, 90, spec.z_mm[1]], (_TRIES, 3)) * [sign, 1.0, 1.0]
 
 
 def _beside_vessels(branches: list[Branch], radius: float, rng: np.random.Generator) -> Place:

@@ -8,7 +8,6 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 import torch
-from scipy.interpolate import PchipInterpolator
 from torch import Tensor
 
 from training.phantom_anatomy import (
@@ -64,7 +63,7 @@ def cartilages() -> list[Tube]:
     """Costal cartilages of ribs 1 to 7, from the end of the bone to the sternum."""
     left = []
     for number in range(7):
-        end, sternum = _rib_place(number, _RIBS[number][0]), _sternal_place(number)
+        end, sternum = _rib_places(number, np.array([_RIBS[number][0]]))[0], _sternal_place(number)
         middle = (end + sternum) / 2 + np.array([6.0, -7.0, -4.0])
         left += [Tube(end, middle, 5.0, 4.5), Tube(middle, sternum, 4.5, 4.5)]
     return [tube for one in left for tube in (one, _mirrored(one))]
@@ -74,7 +73,7 @@ def _ribs() -> Iterator[Tube]:
     """Two tubes side by side per step, because a rib is taller than thick."""
     for number, (last, _) in enumerate(_RIBS):
         head = np.array([15.0, _y_of_spine(_rib_z(number)) + 8.0, _rib_z(number)])
-        places = [head, *(_rib_place(number, angle) for angle in np.linspace(0.26, last, _RIB_STEPS))]
+        places = [head, *_rib_places(number, np.linspace(0.26, last, _RIB_STEPS))]
         height = np.array([0.0, 0.0, _RIB_HALF_HEIGHT_MM if number else _RIB_HALF_HEIGHT_MM / 2])
         for start, end in pairwise(places):
             yield Tube(start + height, end + height, 3.3, 3.3)
@@ -85,16 +84,16 @@ def _rib_z(number: int) -> float:
     return _FIRST_VERTEBRA_MM - _VERTEBRA_MM * number
 
 
-def _rib_place(number: int, angle: float) -> Place:
-    """Point on the axis of a left rib; angle 0 is the back, pi the front."""
-    z = _rib_z(number) - _RIBS[number][1] * (angle / np.pi) ** 1.25
+def _rib_places(number: int, angles: Place) -> Place:
+    """(N, 3) points on the axis of a left rib; angle 0 is the back, pi the front."""
+    z = _rib_z(number) - _RIBS[number][1] * (angles / np.pi) ** 1.25
     # Towards the apex the wall leans inwards, so that a rib needs more room beside it than above it.
     lean = (_at(CAVITY_HALF_WIDTH, z - 5) - _at(CAVITY_HALF_WIDTH, z + 5)) / 10
-    outside = _RIB_OUTSIDE_MM * np.hypot(1, lean) + _RIB_HALF_HEIGHT_MM * abs(lean)
+    outside = _RIB_OUTSIDE_MM * np.hypot(1, lean) + _RIB_HALF_HEIGHT_MM * np.abs(lean)
     a, b = _at(CAVITY_HALF_WIDTH, z) + outside, _at(CAVITY_HALF_DEPTH, z) + outside
-    x, y = np.sin(angle), np.cos(angle)
-    stretch = (abs(x) ** CAVITY_POWER + abs(y) ** CAVITY_POWER) ** (-1 / CAVITY_POWER)
-    return np.array([a * x * stretch, _at(CAVITY_MIDDLE_Y, z) + b * y * stretch, z])
+    x, y = np.sin(angles), np.cos(angles)
+    stretch = (np.abs(x) ** CAVITY_POWER + np.abs(y) ** CAVITY_POWER) ** (-1 / CAVITY_POWER)
+    return np.column_stack([a * x * stretch, _at(CAVITY_MIDDLE_Y, z) + b * y * stretch, z])
 
 
 def _sternal_place(number: int) -> Place:
@@ -150,9 +149,8 @@ def _y_of_spine(z: float) -> float:
     return float(spine_y(torch.tensor([z]))[0])
 
 
-def _at(knots: tuple[tuple[float, float], ...], z: float) -> float:
-    at, values = zip(*knots, strict=True)
-    return float(PchipInterpolator(at, values)(np.clip(z, at[0], at[-1])))
+def _at(knots: tuple[tuple[float, float], ...], z: Place) -> Place:
+    return curve(torch.from_numpy(z), knots).numpy().astype(np.float64)
 
 
 def _mirrored(tube: Tube) -> Tube:

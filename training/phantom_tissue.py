@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +16,7 @@ from torch.nn.functional import interpolate
 from models.findings import LungLabel, Side
 from training import phantom_anatomy as anatomy
 from training import phantom_skeleton as skeleton
-from training.phantom_raster import Grid
+from training.phantom_raster import Box, Grid
 from training.phantom_shapes import Points, join
 
 # HU at 120 kV without contrast.
@@ -29,7 +31,8 @@ _LUNG_TEXTURE_HU, _FAT_STREAK_HU = 16.0, 10.0  # SD of the structure within a ti
 _FISSURE_HU = 100.0  # rise in a fissure
 _FAR_MM = 100.0  # a distance that is outside for sure
 _FISSURE_MM = 0.9  # half thickness
-_SLAB = 10  # slices painted at once, to bound the memory
+_SLAB, _WORKERS = 8, 2  # slices painted at once, and slabs at the same time, to bound the memory
+_EDGE_MM = 0.9  # width of an edge in the plane: the point spread of a standard kernel
 _COARSE_MM = 0.55  # pixels below twice this are painted from every second one
 
 
@@ -38,6 +41,43 @@ class Layer(NamedTuple):
 
     distance: Tensor
     hu: float | Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Canvas:
+    """Some slices being painted: HU (K, J, I), pixels per coarse voxel, and width of a pixel in mm."""
+
+    hu: Tensor
+    step: int
+    pixel_mm: float
+
+    def add(self, layer: Layer) -> tuple[Box, Tensor]:
+        """Mix a tissue in; return the voxels it may touch and its share of each, 0 to 1."""
+        edge_mm = max(_EDGE_MM, self.pixel_mm)
+        rows, columns = self._touched(layer.distance, edge_mm)
+        box = (slice(None), self._pixels(rows), self._pixels(columns))
+        fraction = (0.5 - self._finer(layer.distance[:, rows, columns]) / edge_mm).clamp_(0, 1)
+        tissue = layer.hu if isinstance(layer.hu, float) else self._finer(layer.hu[:, rows, columns])
+        self.hu[box] += fraction * (tissue - self.hu[box])
+        return box, fraction
+
+    def _touched(self, distance: Tensor, edge_mm: float) -> tuple[slice, slice]:
+        """Coarse rows and columns around the tissue, a voxel more on each side; empty where there is none."""
+        near = (distance < edge_mm).any(dim=0)
+        spans = []
+        for other in (1, 0):
+            index = near.any(dim=other).nonzero()
+            spans.append(slice(max(int(index[0]) - 2, 0), int(index[-1]) + 3) if len(index) else slice(0, 0))
+        return spans[0], spans[1]
+
+    def _pixels(self, coarse: slice) -> slice:
+        return slice(coarse.start * self.step, coarse.stop * self.step)
+
+    def _finer(self, coarse: Tensor) -> Tensor:
+        """Interpolate (K, j, i) to the pixels of the plane."""
+        if self.step == 1 or coarse.numel() == 0:
+            return coarse.clone()
+        return interpolate(coarse[:, None], scale_factor=self.step, mode="bilinear", align_corners=False)[:, 0]
 
 
 class Texture(NamedTuple):
@@ -73,35 +113,30 @@ def paint(grid: Grid, rng: np.random.Generator) -> tuple[npt.NDArray[np.int16], 
     hu = np.empty(grid.shape, np.int16)
     labels = np.zeros(grid.shape, np.uint8)
     textures = Textures(*(_lattice(grid, grain, rng) for grain in (5.0, 14.0)))
-    for first in range(0, grid.shape[0], _SLAB):
-        slab = slice(first, min(first + _SLAB, grid.shape[0]))
-        painted, lungs = _slab(grid, slab, textures)
-        hu[slab] = painted.round_().to(torch.int16).numpy()
-        labels[slab] = lungs.numpy()
+    slabs = [slice(k, min(k + _SLAB, grid.shape[0])) for k in range(0, grid.shape[0], _SLAB)]
+    with ThreadPoolExecutor(_WORKERS) as pool:
+        for slab, (painted, lungs) in zip(slabs, pool.map(lambda s: _slab(grid, s, textures), slabs), strict=True):
+            hu[slab], labels[slab] = painted, lungs
     return hu, labels
 
 
-def _slab(grid: Grid, slab: slice, textures: Textures) -> tuple[Tensor, Tensor]:
-    """HU float32 and labels uint8 of some slices, (K, J, I)."""
+def _slab(grid: Grid, slab: slice, textures: Textures) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.uint8]]:
+    """HU int16 and labels uint8 of some slices, (K, J, I)."""
     step = 2 if grid.spacing_kji_mm[1] < 2 * _COARSE_MM and grid.shape[1] % 2 == 0 else 1
     p = _coarse_points(grid, slab, step)
-    edge = max(0.9, grid.spacing_kji_mm[1])
-    shape = (slab.stop - slab.start, grid.shape[1], grid.shape[2])
-    hu = torch.full(shape, AIR_OUTSIDE_HU)
+    canvas = Canvas(torch.full((slab.stop - slab.start, *grid.shape[1:]), AIR_OUTSIDE_HU), step, grid.spacing_kji_mm[1])
     wall, heart, vessels = anatomy.cavity(p), anatomy.heart(p), anatomy.great_vessels(p)
-    for layer in _layers(p, wall, textures):
-        _blend(hu, layer, edge)
-    _blend(hu, Layer(join(heart, vessels), _BLOOD_HU), edge)
-    for layer in _bony(p, wall):
-        _blend(hu, layer, edge)
+    blood = Layer(join(heart, vessels), _BLOOD_HU)
+    for layer in (*_soft(p, wall, textures), blood, *_bony(p, wall)):
+        canvas.add(layer)
+    labels = torch.zeros(canvas.hu.shape, dtype=torch.uint8)
     middle = anatomy.mediastinum(p, heart, vessels)
-    labels = torch.zeros(shape, dtype=torch.uint8)
     for side, label in ((Side.RIGHT, LungLabel.RIGHT), (Side.LEFT, LungLabel.LEFT)):
         lung = anatomy.lung(p, side, wall, middle)
-        if float(lung.min()) < edge:
-            _blend(hu, Layer(lung - _PLEURA_MM, _PLEURA_HU), edge)
-            labels[_blend(hu, Layer(lung, _parenchyma(p, lung.shape, textures)), edge) >= 0.5] = int(label)
-    return hu, labels
+        canvas.add(Layer(lung - _PLEURA_MM, _PLEURA_HU))
+        box, fraction = canvas.add(Layer(lung, _parenchyma(p, lung.shape, textures)))
+        labels[box][fraction >= 0.5] = int(label)
+    return canvas.hu.round_().to(torch.int16).numpy(), labels.numpy()
 
 
 def _coarse_points(grid: Grid, slab: slice, step: int) -> Points:
@@ -112,7 +147,7 @@ def _coarse_points(grid: Grid, slab: slice, step: int) -> Points:
     return Points(x[None, None, :], y[None, :, None], z[:, None, None])
 
 
-def _layers(p: Points, wall: Tensor, textures: Textures) -> Iterator[Layer]:
+def _soft(p: Points, wall: Tensor, textures: Textures) -> Iterator[Layer]:
     """Table and soft tissue from the outside to the inside; each replaces what lies under it."""
     shell, foam = anatomy.table(p)
     skin = anatomy.body(p)
@@ -163,20 +198,3 @@ def _lattice(grid: Grid, grain_mm: float, rng: np.random.Generator) -> Texture:
     extent = np.asarray(grid.shape) * grid.spacing_kji_mm
     knots = rng.standard_normal(tuple(np.ceil(extent / grain_mm).astype(int) + 2), dtype=np.float32)
     return Texture(torch.from_numpy(knots), grid.origin_lps_mm[2], grain_mm)
-
-
-def _blend(hu: Tensor, layer: Layer, edge_mm: float) -> Tensor:
-    """Mix a tissue in, in place, and return its share of each voxel: (K, J, I), or a single 0 where it has none."""
-    if float(layer.distance.min()) > edge_mm:
-        return torch.zeros(())
-    fraction = (0.5 - _finer(layer.distance, hu.shape) / edge_mm).clamp_(0, 1)
-    tissue = layer.hu if isinstance(layer.hu, float) else _finer(layer.hu, hu.shape)
-    hu += fraction * (tissue - hu)
-    return fraction
-
-
-def _finer(coarse: Tensor, shape: torch.Size) -> Tensor:
-    """Interpolate (K, j, i) to all pixels of the plane."""
-    if coarse.shape == shape:
-        return coarse.clone()
-    return interpolate(coarse[:, None], size=shape[1:], mode="bilinear", align_corners=False)[:, 0]
