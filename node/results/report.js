@@ -84,10 +84,12 @@ document.querySelectorAll("a[data-slice]").forEach((link) => {
 });
 
 const lungsRoot = document.getElementById("lungs");
-const sides = ["the front", "the patient's left", "behind", "the patient's right"];
+const sides = ["the front", "the patient's left", "the back", "the patient's right"];
 const ring = stack(lungsRoot, (layer, index, count) => {
-  const degrees = Math.round(index * 360 / count);
-  return `seen from ${degrees}°, nearest to ${sides[Math.round(degrees / 90) % 4]}`;
+  const quarters = index * 4 / count;
+  const nearer = sides[Math.floor(quarters) % 4];
+  const next = sides[Math.ceil(quarters) % 4];
+  return nearer === next ? `seen from ${nearer}` : `seen from between ${nearer} and ${next}`;
 });
 turnByDragging(lungsRoot.querySelector(".screen"), ring, lungsRoot.querySelectorAll(".layer").length);
 document.querySelectorAll("table.sortable").forEach(sortable);

@@ -16,7 +16,7 @@ from node.results.drawing import Picture, colour_of
 from node.results.picture_files import jpeg_uri, png_uri
 from node.results.pictures import image_number, key_slices, measuring_slice, outlined_on, slice_grey, slice_overlay
 from node.results.rendering import lung_scene, render_ring
-from node.results.views import Plane, planes_of, projection_view, upright
+from node.results.views import Plane, Upright, aspect, plane_of, projection_view, upright
 from node.results.wording import (
     NO_NODULE,
     all_warnings,
@@ -30,7 +30,7 @@ _FOLDER = Path(__file__).parent
 _MOST_SLICES = 40  # with more, only the measuring slices are shown: the file stays below 8 MB
 _SLICES_WITHOUT_NODULE = 16
 _OVERLAY_SCALE = 2  # lines and letters finer than the CT's own pixels
-_RING_VIEWS, _RING_SIZE, _PLANE_WIDTH = 24, 440, 520
+_RING_VIEWS, _RING_SIZE, _PLANE_HEIGHT = 24, 440, 480
 
 
 def build_html(
@@ -101,19 +101,24 @@ def _pictures(series: AssembledSeries, findings: Findings) -> dict[str, Any]:
     scene = lung_scene(findings.lungs, series.volume, findings.nodules)
     slices = _slices(findings)
     slice_of = {nodule.id: slices.index(measuring_slice(nodule)) for nodule in findings.nodules}
-    planes = planes_of(view, findings, _PLANE_WIDTH)
+    planes = {plane: plane_of(view, findings, plane, _width(view, plane)) for plane in Plane}
     projections = {
-        plane.name.lower(): projection_view(view, plane, findings.nodules, _PLANE_WIDTH)
+        plane: projection_view(view, plane, findings.nodules, _width(view, plane))
         for plane in (Plane.CORONAL, Plane.AXIAL)
     }
     return {
         "slices": [_slice(series, findings, k) for k in slices],
         "slice_of": slice_of,
         "start": slice_of[findings.nodules[0].id] if findings.nodules else len(slices) // 2,
-        "planes": {name: _with_aspect(picture) for name, picture in planes.items()},
-        "projections": {name: _with_aspect(picture) for name, picture in projections.items()},
+        "planes": {plane.name.lower(): _with_aspect(picture) for plane, picture in planes.items()},
+        "projections": {plane.name.lower(): _with_aspect(picture) for plane, picture in projections.items()},
         "ring": [jpeg_uri(picture) for picture in render_ring(scene, _RING_VIEWS, _RING_SIZE)],
     }
+
+
+def _width(view: Upright, plane: Plane) -> int:
+    """Pictures that stand in one row are equally high."""
+    return max(1, round(aspect(view, plane) * _PLANE_HEIGHT))
 
 
 def _with_aspect(picture: Picture) -> tuple[str, float]:
