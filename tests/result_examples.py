@@ -26,7 +26,7 @@ from models.findings import (
 )
 from models.volume import Volume
 from node.assembly.assemble import assemble, header_of
-from node.assembly.assembled import AssembledSeries
+from node.assembly.assembled import AssembledSeries, SourceFrame
 from node.results.context import ResultContext
 from training.phantom_dicom import ct_datasets
 from training.phantom_small import SPHERES, small_phantom
@@ -58,6 +58,28 @@ def with_headers(series: AssembledSeries, **overrides: Any) -> AssembledSeries:
     return AssembledSeries(series.volume, tuple(headers), series.frames, series.shifts_ji_px, series.notes)
 
 
+def as_enhanced(series: AssembledSeries) -> AssembledSeries:
+    """The same slices as frames of one multi-frame instance, stored from the last to the first."""
+    header, count = copy.deepcopy(series.headers[0]), len(series.frames)
+    shared, frames = Dataset(), []
+    shared.PixelMeasuresSequence = [Dataset()]
+    shared.PixelMeasuresSequence[0].PixelSpacing = header.PixelSpacing
+    shared.PlaneOrientationSequence = [Dataset()]
+    shared.PlaneOrientationSequence[0].ImageOrientationPatient = header.ImageOrientationPatient
+    for source in reversed(series.headers):
+        frame = Dataset()
+        frame.PlanePositionSequence = [Dataset()]
+        frame.PlanePositionSequence[0].ImagePositionPatient = source.ImagePositionPatient
+        frames.append(frame)
+    header.SOPClassUID, header.SOPInstanceUID = "1.2.840.10008.5.1.4.1.1.2.1", "2.25.4711"
+    header.NumberOfFrames = count
+    header.SharedFunctionalGroupsSequence, header.PerFrameFunctionalGroupsSequence = [shared], frames
+    for keyword in ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "SliceThickness"):
+        del header[keyword]
+    references = tuple(SourceFrame(str(header.SOPClassUID), "2.25.4711", count - k) for k in range(count))
+    return AssembledSeries(series.volume, (header,), references, series.shifts_ji_px)
+
+
 def example_findings(volume: Volume, count: int = 3, **overrides: Any) -> Findings:
     """Both lungs and the first spheres of the phantom."""
     labels = small_phantom((), volume.shape, SPACING_MM).lung_labels
@@ -77,7 +99,7 @@ def example_findings(volume: Volume, count: int = 3, **overrides: Any) -> Findin
 
 def sphere_nodule(volume: Volume, planted: PlantedNodule, number: int) -> Nodule:
     """The sphere as if it had been found and measured without error."""
-    center, spacing, radius = volume.to_index(planted.center_lps_mm), np.asarray(volume.spacing_kji_mm), 0.0
+    center, spacing = volume.to_index(planted.center_lps_mm), np.asarray(volume.spacing_kji_mm)
     radius = planted.diameter_mm / 2
     low = np.floor(center - radius / spacing).astype(int)
     high = np.ceil(center + radius / spacing).astype(int) + 1

@@ -14,12 +14,12 @@ from pydicom import Dataset
 
 from models.findings import Findings, LungLabel, Lungs
 from node.assembly.assemble import assemble
-from node.assembly.assembled import AssembledSeries, SourceFrame
+from node.assembly.assembled import AssembledSeries
 from node.errors import ResultError
 from node.results.context import DISCLAIMER
 from node.results.envelope import tracking_uid
 from node.results.segmentation import build_segmentation
-from tests.result_examples import CONTEXT, encoded, example_findings, phantom_series, with_headers
+from tests.result_examples import CONTEXT, as_enhanced, encoded, example_findings, phantom_series, with_headers
 
 
 @pytest.fixture(scope="module")
@@ -190,28 +190,6 @@ def test_a_really_tilted_gantry_keeps_its_planes(series: AssembledSeries) -> Non
         )
         > 20
     )
-
-
-def as_enhanced(series: AssembledSeries) -> AssembledSeries:
-    """The same slices as frames of one multi-frame instance, stored from the last to the first."""
-    header, count = copy.deepcopy(series.headers[0]), len(series.frames)
-    shared, frames = Dataset(), []
-    shared.PixelMeasuresSequence = [Dataset()]
-    shared.PixelMeasuresSequence[0].PixelSpacing = header.PixelSpacing
-    shared.PlaneOrientationSequence = [Dataset()]
-    shared.PlaneOrientationSequence[0].ImageOrientationPatient = header.ImageOrientationPatient
-    for source in reversed(series.headers):
-        frame = Dataset()
-        frame.PlanePositionSequence = [Dataset()]
-        frame.PlanePositionSequence[0].ImagePositionPatient = source.ImagePositionPatient
-        frames.append(frame)
-    header.SOPClassUID, header.SOPInstanceUID = "1.2.840.10008.5.1.4.1.1.2.1", "2.25.4711"
-    header.NumberOfFrames = count
-    header.SharedFunctionalGroupsSequence, header.PerFrameFunctionalGroupsSequence = [shared], frames
-    for keyword in ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "SliceThickness"):
-        del header[keyword]
-    references = tuple(SourceFrame(str(header.SOPClassUID), "2.25.4711", count - k) for k in range(count))
-    return AssembledSeries(series.volume, (header,), references, series.shifts_ji_px)
 
 
 def test_frames_of_an_enhanced_source_are_referenced_by_number(

@@ -19,6 +19,7 @@ from node.results.structured_report import ReportOptions, build_report
 from tests.result_examples import (
     CONTEXT,
     SPHERES,
+    as_enhanced,
     child,
     children,
     comments_of,
@@ -232,3 +233,12 @@ def test_malformed_attributes_of_the_source_are_named(series: AssembledSeries, f
     report = build_report(with_headers(series, PatientAge="70Y"), findings, None, CONTEXT)
     assert report.PatientAge == "070Y"
     assert "Note: PatientAge of the source is malformed" in comments_of(report)
+
+
+def test_lines_on_an_enhanced_source_name_their_frame(series: AssembledSeries, findings: Findings) -> None:
+    enhanced = as_enhanced(series)
+    report = build_report(enhanced, findings, None, CONTEXT)
+    for group, nodule in zip(groups(report), findings.nodules, strict=True):
+        image = child(group, "Long Axis", "Source").ContentSequence[0].ReferencedSOPSequence[0]
+        assert image.ReferencedSOPInstanceUID == "2.25.4711"
+        assert image.ReferencedFrameNumber == len(series.frames) - round(nodule.measurement.center_kji[0])
