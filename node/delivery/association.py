@@ -96,9 +96,7 @@ def _failure(
     """Say in one line why an association was not established."""
     answer = association.acceptor.primitive
     if not connected:
-        return DeliveryError(
-            f"{destination}: no connection; nothing listens there, or a firewall is between", None, True
-        )
+        return DeliveryError(f"{destination}: no connection; does something listen there?", None, True)
     if association.is_rejected and answer is not None:
         reason = f"rejected ({answer.reason_str}); it was called {destination.ae_title!r} by {calling_ae_title!r}"
         return DeliveryError(f"{destination}: the association was {reason}", None, True)

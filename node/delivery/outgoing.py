@@ -41,7 +41,7 @@ class Batch:
 def read_outgoing(path: Path) -> Outgoing | None:
     """Read the head of a file; None when it is no DICOM instance (a DICOMDIR is none either)."""
     try:
-        dataset = dcmread(path, force=True, stop_before_pixels=True, specific_tags=_IDENTITY)  # type: ignore[arg-type]
+        dataset = dcmread(path, force=True, stop_before_pixels=True, specific_tags=_IDENTITY)
         meta = dataset.file_meta
         has_meta = "MediaStorageSOPInstanceUID" in meta and "TransferSyntaxUID" in meta
         syntax = meta.TransferSyntaxUID if has_meta else _guessed_syntax(*dataset.original_encoding)
