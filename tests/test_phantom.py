@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
+from scipy import ndimage
 from typer.testing import CliRunner
 
 from models.findings import Attenuation, LungLabel, Side
@@ -146,8 +147,15 @@ def test_lungs_have_the_size_and_density_of_lungs(silent_without_nodules: Phanto
 def test_lungs_are_in_one_piece_each_and_do_not_touch_the_outside(quick: Phantom) -> None:
     edges = [quick.lung_labels[0], quick.lung_labels[-1], quick.lung_labels[:, 0], quick.lung_labels[:, :, 0]]
     assert not any(edge.any() for edge in edges)
-    x = quick.volume.to_patient(np.argwhere(quick.lung_labels == LungLabel.RIGHT))[:, 0]
-    assert (x < 0).all()
+    for label, sign in ((LungLabel.RIGHT, -1), (LungLabel.LEFT, 1)):
+        lung = quick.lung_labels == label
+        assert ndimage.label(lung)[1] == 1
+        assert (quick.volume.to_patient(np.argwhere(lung))[:, 0] * sign > 0).all()
+
+
+def test_no_bone_reaches_into_the_lungs(silent_without_nodules: Phantom) -> None:
+    lungs = silent_without_nodules.volume.hu[silent_without_nodules.lung_labels > 0]
+    assert lungs.max() < 100
 
 
 def test_there_is_padding_outside_the_round_field_and_nowhere_else(quick: Phantom) -> None:

@@ -37,6 +37,8 @@ _BODY_MIDDLE_Y = ((-210, 6), (-40, 7), (30, 12), (80, 20), (118, 26), (140, 26))
 _MUSCLE_THICKNESS = ((-210, 12), (-120, 13), (-20, 17), (40, 30), (80, 44), (104, 60))
 # Mediastinum between the lungs: (z, mm).
 _MEDIASTINUM_HALF_WIDTH = ((-160, 26), (-60, 25), (-10, 31), (25, 31), (60, 30), (104, 30))
+# Spine with what lies beside it, the crura of the diaphragm below: (z, mm).
+_CRURA_HALF_WIDTH = ((-195, 74), (-150, 42), (-110, 24), (-80, 21))
 _SPINE_CURVE = ((-210, 50), (-130, 59), (-50, 62), (20, 58), (80, 48), (140, 34))
 # Dome of the diaphragm per side: top z, its x and y, radii of the paraboloid in x and y, all mm.
 _DOMES = {Side.RIGHT: (-90.0, -68.0, -22.0, 84.0, 100.0), Side.LEFT: (-100.0, 70.0, -18.0, 82.0, 98.0)}
@@ -113,11 +115,13 @@ def great_vessels(p: Points) -> Tensor:
 
 
 def mediastinum(p: Points, pump: Tensor, vessels: Tensor) -> Tensor:
-    """All that keeps the lungs apart: ``heart(p)``, ``great_vessels(p)``, the spine, and fat around them."""
+    """All between the lungs: ``heart(p)``, ``great_vessels(p)``, the spine with the necks of the ribs, and fat."""
     column = ellipse(p.at(0, -8), curve(p.z, _MEDIASTINUM_HALF_WIDTH), 84.0, 2.2)
-    organs = join(join(pump - 3.5, vessels - 1.5, 8), ellipsoid(p.at(10, -62, -135), 48, 38, 42), 10)
-    spine = ellipse(p._replace(y=p.y - spine_y(p.z) - 8), 21, 27)
-    return join(join(column, organs, 14), spine, 14)
+    organs = join(join(pump - 3.5, vessels - 1.5, 8), ellipsoid(p.at(26, -76, -114), 58, 28, 64), 10)
+    back = p._replace(y=p.y - spine_y(p.z))
+    spine = ellipse(back.at(0, 8), curve(p.z, _CRURA_HALF_WIDTH), 27)
+    necks = ellipse(back.at(0, 30), 44, 17)
+    return join(join(join(column, organs, 14), spine, 14), necks, 10)
 
 
 def lung(p: Points, side: Side, wall: Tensor, middle: Tensor) -> Tensor:

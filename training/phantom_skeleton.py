@@ -31,6 +31,9 @@ _RIBS = (
     (2.35, 42), (2.45, 62), (2.45, 76), (2.45, 86), (2.42, 92), (2.38, 96),
     (2.30, 98), (2.15, 98), (1.95, 96), (1.75, 92), (1.35, 80), (1.05, 66),
 )  # fmt: skip
+# Where the cartilages of ribs 1 to 7 reach the sternum: z in mm, and the angle from the back (rad).
+_STERNAL_ENDS_MM = (44.0, 16.0, -4.0, -26.0, -46.0, -64.0, -78.0)
+_STERNAL_ANGLE = 2.98
 _STERNUM_LOW_MM, _STERNUM_HIGH_MM, _MANUBRIUM_LOW_MM = -92.0, 50.0, 14.0
 
 
@@ -60,19 +63,19 @@ def tubes() -> list[Tube]:
 
 
 def cartilages() -> list[Tube]:
-    """Costal cartilages of ribs 1 to 7, from the end of the bone to the sternum."""
+    """Costal cartilages of ribs 1 to 7, from the end of the bone along the chest wall to the sternum."""
     left = []
-    for number in range(7):
-        end, sternum = _rib_places(number, np.array([_RIBS[number][0]]))[0], _sternal_place(number)
-        middle = (end + sternum) / 2 + np.array([6.0, -7.0, -4.0])
-        left += [Tube(end, middle, 5.0, 4.5), Tube(middle, sternum, 4.5, 4.5)]
+    for number, sternal_z in enumerate(_STERNAL_ENDS_MM):
+        angles = np.linspace(_RIBS[number][0], _STERNAL_ANGLE, 8)
+        z = np.linspace(_rib_height(number, angles[0]), sternal_z, 8)
+        left += [Tube(start, end, 4.6, 4.6) for start, end in pairwise(_along_wall(angles, z))]
     return [tube for one in left for tube in (one, _mirrored(one))]
 
 
 def _ribs() -> Iterator[Tube]:
     """Two tubes side by side per step, because a rib is taller than thick."""
     for number, (last, _) in enumerate(_RIBS):
-        head = np.array([15.0, _y_of_spine(_rib_z(number)) + 8.0, _rib_z(number)])
+        head = np.array([15.0, _y_of_spine(_rib_z(number)) + 13.0, _rib_z(number)])
         places = [head, *_rib_places(number, np.linspace(0.26, last, _RIB_STEPS))]
         height = np.array([0.0, 0.0, _RIB_HALF_HEIGHT_MM if number else _RIB_HALF_HEIGHT_MM / 2])
         for start, end in pairwise(places):
@@ -86,7 +89,15 @@ def _rib_z(number: int) -> float:
 
 def _rib_places(number: int, angles: Place) -> Place:
     """(N, 3) points on the axis of a left rib; angle 0 is the back, pi the front."""
-    z = _rib_z(number) - _RIBS[number][1] * (angles / np.pi) ** 1.25
+    return _along_wall(angles, _rib_height(number, angles))
+
+
+def _rib_height(number: int, angle: Place) -> Place:
+    return np.asarray(_rib_z(number) - _RIBS[number][1] * (angle / np.pi) ** 1.25)
+
+
+def _along_wall(angles: Place, z: Place) -> Place:
+    """(N, 3) points just outside the left inner chest wall at angles and heights."""
     # Towards the apex the wall leans inwards, so that a rib needs more room beside it than above it.
     lean = (_at(CAVITY_HALF_WIDTH, z - 5) - _at(CAVITY_HALF_WIDTH, z + 5)) / 10
     outside = _RIB_OUTSIDE_MM * np.hypot(1, lean) + _RIB_HALF_HEIGHT_MM * np.abs(lean)
@@ -94,11 +105,6 @@ def _rib_places(number: int, angles: Place) -> Place:
     x, y = np.sin(angles), np.cos(angles)
     stretch = (np.abs(x) ** CAVITY_POWER + np.abs(y) ** CAVITY_POWER) ** (-1 / CAVITY_POWER)
     return np.column_stack([a * x * stretch, _at(CAVITY_MIDDLE_Y, z) + b * y * stretch, z])
-
-
-def _sternal_place(number: int) -> Place:
-    z = (44.0, 16.0, -4.0, -26.0, -46.0, -64.0, -78.0)[number]
-    return np.array([17.0, _y_of_sternum(z), z])
 
 
 def _vertebral_arches() -> Iterator[Tube]:
@@ -139,10 +145,6 @@ def _scapulae(p: Points, wall: Tensor) -> Tensor:
 
 def _sternum_y(z: Tensor) -> Tensor:
     return curve(z, CAVITY_MIDDLE_Y) - curve(z, CAVITY_HALF_DEPTH) - 8.5
-
-
-def _y_of_sternum(z: float) -> float:
-    return float(_sternum_y(torch.tensor([z]))[0])
 
 
 def _y_of_spine(z: float) -> float:
