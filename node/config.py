@@ -98,6 +98,7 @@ class ResultsSection(_Section):
     notices: bool = True
     neighbours: int = Field(1, ge=0, le=5)
     page: bool = False
+    known_nodules: Path | None = None
 
 
 class DeliverySection(_Section):

@@ -26,6 +26,10 @@ class Job:
         (code, reason): only the notice is made, without looking at the pixels.
     neighbours
         Slices drawn on each side of a nodule's own slice.
+    page
+        Also write report.html and pictures.
+    known_nodules
+        JSON file of nodules that are known to be there, to be compared on the page.
     """
 
     files: tuple[Path, ...]
@@ -36,6 +40,8 @@ class Job:
     station_name: str
     neighbours: int = 1
     captures: bool = True
+    page: bool = False
+    known_nodules: Path | None = None
     refusal: tuple[str, str] | None = None
     predecessor: PredecessorReport | None = None
 
@@ -44,6 +50,7 @@ def job_to_json(job: Job) -> dict[str, Any]:
     """Say a job in plain JSON values."""
     values = {**vars(job), "files": [str(path) for path in job.files], "output": str(job.output)}
     values["created_at"] = job.created_at.isoformat()
+    values["known_nodules"] = str(job.known_nodules) if job.known_nodules else None
     values["predecessor"] = vars(job.predecessor) if job.predecessor else None
     return values
 
@@ -57,6 +64,7 @@ def job_from_json(values: dict[str, Any]) -> Job:
             "files": tuple(map(Path, values["files"])),
             "output": Path(values["output"]),
             "created_at": datetime.fromisoformat(values["created_at"]),
+            "known_nodules": Path(values["known_nodules"]) if values["known_nodules"] else None,
             "predecessor": PredecessorReport(**predecessor) if predecessor else None,
             "refusal": (refusal[0], refusal[1]) if refusal else None,
         }

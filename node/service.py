@@ -10,6 +10,7 @@ import logging
 import os
 import random
 import sys
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from importlib.metadata import version
@@ -22,13 +23,13 @@ from node.analysis.process import WorkerProcess
 from node.config import Settings
 from node.delivery.scu import Destination
 from node.durable import make_folder_durably
-from node.errors import ConfigError
+from node.errors import ConfigError, PulmonodeError
 from node.ledger.ledger import Ledger
 from node.reception.inbox import Inbox
 from node.reception.instance_store import InstanceStore
 from node.reception.scp import Peer, Receiver, ReceptionSettings
 from node.tasks.analysing import AnalysisRules, AnalysisTask
-from node.tasks.completing import CompletionTask
+from node.tasks.completing import CompletionRules, CompletionTask
 from node.tasks.delivering import DeliveryTask
 from node.tasks.retention import RetentionRules, RetentionTask
 from node.tasks.runner import Runner
@@ -38,6 +39,7 @@ logger = logging.getLogger(__name__)
 COMPLETION_TICK_S = 1  # how soon a quiet time that is over is noticed
 RETRY_TICK_S = 5  # how soon an attempt that has become due is made
 RETENTION_TICK_S = 3600
+LOOK_TIMEOUT_S = 60.0
 _JOIN_S = 10.0  # for a thread to end once its work has been taken away
 
 
@@ -115,3 +117,134 @@ class Service:
         """
         lock = _lock(settings.data_dir)
         return _joined(settings, lock, Ledger.open(settings.ledger_url))
+
+
+def _joined(settings: Settings, lock: IO[str], ledger: Ledger) -> Service:
+    store = InstanceStore(settings.data_dir / "instances")
+    removed = store.sweep(ledger.instances.known_paths())
+    if removed:
+        logger.info("%d files that were never acknowledged are removed", removed)
+    deliveries = tuple(Runner(task) for task in _delivery_tasks(settings, ledger))
+    worker = WorkerProcess(_worker_command(settings))
+    analysis = Runner(AnalysisTask(ledger, worker, _analysis_rules(settings), _waker(deliveries)))
+    receiver_of_completion: list[Receiver] = []  # the two know each other: filled in below
+    completion = Runner(
+        CompletionTask(
+            ledger,
+            _completion_rules(settings),
+            open_associations=lambda: receiver_of_completion[0].open_associations(),
+            look=lambda paths: _look(worker, paths),
+            on_ready=analysis.wake,
+        )
+    )
+    inbox = Inbox(store, ledger.instances, on_arrival=lambda _: None)
+    receiver = Receiver(_reception_settings(settings), inbox, on_association_end=lambda _: completion.wake())
+    receiver_of_completion.append(receiver)
+    return Service(
+        settings=settings,
+        ledger=ledger,
+        receiver=receiver,
+        worker=worker,
+        completion=completion,
+        analysis=analysis,
+        deliveries=deliveries,
+        retention=Runner(RetentionTask(ledger, store.root, settings.data_dir / "results", _retention_rules(settings))),
+        scheduler=BackgroundScheduler(timezone="UTC", job_defaults={"coalesce": True, "max_instances": 1}),
+        lock=lock,
+    )
+
+
+def _look(worker: WorkerProcess, paths: Sequence[Path]) -> bool | None:
+    """Ask whether end slices cut the lungs; None when the process is busy, or cannot read them: then quiet decides."""
+    try:
+        answer = worker.ask_if_free({"look": [str(path.absolute()) for path in paths]}, LOOK_TIMEOUT_S)
+    except PulmonodeError as error:
+        logger.warning("the end slices could not be looked at: %s", error)
+        return None
+    cut = answer.get("lungs_cut") if answer else None
+    return bool(cut) if cut is not None else None
+
+
+def _completion_rules(settings: Settings) -> CompletionRules:
+    series = settings.series
+    return CompletionRules(settings.data_dir, series.quiet_s, series.study_cap_s, settings.selection)
+
+
+def _waker(runners: tuple[Runner, ...]) -> Callable[[], None]:
+    def wake() -> None:
+        for runner in runners:
+            runner.wake()
+
+    return wake
+
+
+def _delivery_tasks(settings: Settings, ledger: Ledger) -> list[DeliveryTask]:
+    return [
+        DeliveryTask(
+            ledger.deliveries,
+            Destination(destination.name, destination.ae_title, destination.host, destination.port),
+            settings.node.ae_title,
+            settings.data_dir,
+            settings.delivery.policy,
+            settings.delivery.timeout_s,
+            jitter=random.Random().random,  # noqa: S311 - spreads retries, guards nothing
+        )
+        for destination in settings.destinations
+    ]
+
+
+def _worker_command(settings: Settings) -> list[str]:
+    threshold = settings.analysis.threshold
+    return [sys.executable, "-m", "node.worker", settings.device, "default" if threshold is None else str(threshold)]
+
+
+def _analysis_rules(settings: Settings) -> AnalysisRules:
+    return AnalysisRules(
+        data_dir=settings.data_dir.absolute(),
+        software_version=version("pulmonode"),
+        station_name=settings.node.ae_title,
+        destinations=tuple(destination.name for destination in settings.destinations),
+        attempts=settings.analysis.attempts,
+        timeout_s=settings.analysis.timeout_s,
+        neighbours=settings.results.neighbours,
+        captures=settings.results.captures,
+        notices=settings.results.notices,
+        page=settings.results.page,
+        known_nodules=settings.results.known_nodules,
+    )
+
+
+def _reception_settings(settings: Settings) -> ReceptionSettings:
+    node = settings.node
+    return ReceptionSettings(
+        ae_title=node.ae_title,
+        host=node.host,
+        port=node.port,
+        peers=tuple(Peer(peer.ae_title, peer.address) for peer in settings.peers),
+        any_storage_class=node.any_storage_class,
+        maximum_associations=node.maximum_associations,
+        require_called_ae_title=node.require_called_ae_title,
+        drain_s=node.drain_s,
+    )
+
+
+def _retention_rules(settings: Settings) -> RetentionRules:
+    kept = settings.retention
+    return RetentionRules(timedelta(days=kept.instances_days), timedelta(days=kept.results_days))
+
+
+def _lock(data_dir: Path) -> IO[str]:
+    """Hold ``data_dir`` for this process alone: two nodes on one ledger would do everything twice."""
+    try:
+        make_folder_durably(data_dir)
+        lock = (data_dir / "lock").open("w")
+    except OSError as error:
+        raise ConfigError(f"data_dir = {str(data_dir)!r} cannot be written: {error.strerror}") from None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.close()
+        raise ConfigError(f"data_dir = {str(data_dir)!r} is in use by another node") from None
+    lock.write(f"{os.getpid()}\n")
+    lock.flush()
+    return lock

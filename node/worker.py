@@ -1,5 +1,7 @@
 """The analysis process of ``pulmonode serve``: one job a line on standard input, one answer a line on standard output.
 
+A job is a series to analyse, or ``{"look": [files]}``: whether these end slices cut through the lungs.
+
 It stands apart from the process that receives, so that a decoder that crashes, or a study that needs
 all memory, never takes reception down, and reception stays small. It ends when its input ends.
 """
@@ -11,9 +13,11 @@ import logging
 import signal
 import sys
 import time
+from pathlib import Path
 from typing import Any, TextIO
 
 from node.analysis.analyser import Analyser
+from node.analysis.look import ends_cut_lungs
 from node.errors import PulmonodeError
 from node.job import job_from_json
 from node.pipeline import process
@@ -26,10 +30,8 @@ def serve_jobs(jobs: TextIO, answers: TextIO, analyser: Analyser) -> None:
     """Answer one line to each line, until the input ends; the first answer says that we are ready."""
     _answer(answers, {"ready": True, "device": analyser.device_name})
     for line in jobs:
-        began = time.perf_counter()
         try:
-            job = job_from_json(json.loads(line))
-            answer = _described(process(job, analyser), time.perf_counter() - began)
+            answer = _answer_to(json.loads(line), analyser)
         except PulmonodeError as error:
             answer = {"error": error.code, "message": str(error), "retry": error.retry}
         except MemoryError:
@@ -37,6 +39,14 @@ def serve_jobs(jobs: TextIO, answers: TextIO, analyser: Analyser) -> None:
         except OSError as error:
             answer = {"error": "OUT_OF_RESOURCES", "message": f"cannot write results: {error.strerror}", "retry": True}
         _answer(answers, answer)
+
+
+def _answer_to(question: dict[str, Any], analyser: Analyser) -> dict[str, Any]:
+    if "look" in question:
+        return {"lungs_cut": ends_cut_lungs([Path(path) for path in question["look"]])}
+    began = time.perf_counter()
+    bundle = process(job_from_json(question), analyser)
+    return _described(bundle, time.perf_counter() - began)
 
 
 def _described(bundle: Bundle, wall_s: float) -> dict[str, Any]:

@@ -19,5 +19,7 @@ def resolve_device(name: str) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     device = torch.device(name)
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise ConfigError(f"device = {name!r}: this machine has {torch.cuda.device_count()} CUDA devices; use auto or cpu")
+        raise ConfigError(
+            f"device = {name!r}: this machine has {torch.cuda.device_count()} CUDA devices; use auto or cpu"
+        )
     return device

@@ -6,6 +6,7 @@ import json
 import os
 import selectors
 import subprocess
+import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -25,16 +26,17 @@ class WorkerDied(PulmonodeError):
 class WorkerProcess:
     """One child process that answers one JSON line to each JSON line; started when first asked.
 
-    Not safe for several threads: the analysis thread owns it. ``kill`` may be called from another one.
+    Safe for several threads: one asks at a time. ``kill`` may be called while another thread waits.
     """
 
     def __init__(self, command: Sequence[str]) -> None:
         self._command = list(command)
         self._child: subprocess.Popen[bytes] | None = None
         self._buffer = b""
+        self._busy = threading.Lock()
 
     def start(self) -> dict[str, Any]:
-        """Start the child, unless it runs, and give its first line.
+        """Start the child anew and give its first line.
 
         Raises
         ------
@@ -62,17 +64,17 @@ class WorkerProcess:
         WorkerDied
             The child ended, or did not answer in time and was killed; the next job starts a new one.
         """
-        if self._child is None or self._child.poll() is not None:
-            self.start()
-        stdin = self._running().stdin
-        if stdin is None:
-            raise WorkerDied("the analysis process has no input")
+        with self._busy:
+            return self._ask(job, timeout_s)
+
+    def ask_if_free(self, job: dict[str, Any], timeout_s: float) -> dict[str, Any] | None:
+        """Do as ``ask``, or give None at once when the child works on another job."""
+        if not self._busy.acquire(blocking=False):
+            return None
         try:
-            stdin.write(json.dumps(job).encode() + b"\n")
-            stdin.flush()
-        except BrokenPipeError:
-            raise WorkerDied(f"the analysis process ended with {self._exit_text()}") from None
-        return self._read_line(timeout_s)
+            return self._ask(job, timeout_s)
+        finally:
+            self._busy.release()
 
     def close(self) -> None:
         """Let the child end by closing its input."""
@@ -88,6 +90,19 @@ class WorkerProcess:
         if self._child is not None and self._child.poll() is None:
             self._child.kill()
             self._child.wait()
+
+    def _ask(self, job: dict[str, Any], timeout_s: float) -> dict[str, Any]:
+        if self._child is None or self._child.poll() is not None:
+            self.start()
+        stdin = self._running().stdin
+        if stdin is None:
+            raise WorkerDied("the analysis process has no input")
+        try:
+            stdin.write(json.dumps(job).encode() + b"\n")
+            stdin.flush()
+        except BrokenPipeError:
+            raise WorkerDied(f"the analysis process ended with {self._exit_text()}") from None
+        return self._read_line(timeout_s)
 
     def _running(self) -> subprocess.Popen[bytes]:
         if self._child is None:

@@ -98,7 +98,7 @@ def _record(row: object) -> DeliveryRecord:
     return DeliveryRecord(**{**values, "state": DeliveryState(values["state"])})
 
 
-def _open_of(series_instance_uid: str) -> Select[tuple[int]]:
+def _open_of(series_instance_uid: str) -> Select[int]:
     return select(func.count()).where(
         deliveries.c.series_instance_uid == series_instance_uid, deliveries.c.state.not_in(_ARRIVED)
     )

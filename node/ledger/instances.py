@@ -125,7 +125,8 @@ def _touch_series(connection: Connection, header: InstanceHeader, at: datetime) 
         _open_series(connection, header, at)
         return
     if SeriesState(row.state) is not SeriesState.RECEIVING:
-        move(connection, uid, SeriesEvent.INSTANCE_ARRIVED, at)
+        # Its patience starts anew: the cap of a study that was finished long ago would be over at once.
+        move(connection, uid, SeriesEvent.INSTANCE_ARRIVED, at, first_arrival=at)
     connection.execute(
         update(series)
         .where(series.c.series_instance_uid == uid)

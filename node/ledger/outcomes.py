@@ -59,6 +59,18 @@ class OutcomeLedger:
             return None
         return ResultRecord(row.sop_instance_uid, row.result_series_uid, row.sop_class_uid, row.kind, row.path)
 
+    def results_of(self, series_instance_uid: str) -> tuple[ResultRecord, ...]:
+        """Give the results of the last analysis of a series."""
+        mine = analyses.c.series_instance_uid == series_instance_uid
+        last = select(analyses.c.id).where(mine).order_by(analyses.c.id.desc()).limit(1).scalar_subquery()
+        query = select(results).where(results.c.analysis_id == last).order_by(results.c.path)
+        with self._engine.connect().execution_options(read_only=True) as connection:
+            rows = connection.execute(query)
+            return tuple(
+                ResultRecord(row.sop_instance_uid, row.result_series_uid, row.sop_class_uid, row.kind, row.path)
+                for row in rows
+            )
+
     def report_of(self, series_instance_uid: str) -> dict[str, Any] | None:
         """Give the content of the last report.json of a series."""
         query = (
@@ -93,7 +105,7 @@ def _insert_analysis(connection: Connection, source: SeriesRecord, outcome: Outc
         "wall_s": outcome.wall_s,
         "finished_at": at,
     }
-    return int(connection.execute(insert(analyses).values(row)).inserted_primary_key[0])
+    return int(connection.execute(insert(analyses).values(row).returning(analyses.c.id)).scalar_one())
 
 
 def _insert_results(

@@ -45,6 +45,8 @@ class AnalysisRules:
     neighbours: int
     captures: bool
     notices: bool
+    page: bool
+    known_nodules: Path | None
 
 
 class AnalysisTask:
@@ -103,6 +105,8 @@ class AnalysisTask:
             station_name=self._rules.station_name,
             neighbours=self._rules.neighbours,
             captures=self._rules.captures,
+            page=self._rules.page,
+            known_nodules=self._rules.known_nodules,
             refusal=refusal,
             predecessor=PredecessorReport(last.sop_class_uid, last.sop_instance_uid, last.result_series_uid)
             if last

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -55,22 +55,22 @@ class DeliveryTask:
 
     def loop(self, now: datetime) -> bool:
         """Send everything that is due."""
-        due = {record.sop_instance_uid: record for record in self._ledger.due(self._destination.name, now)}
+        due = self._ledger.due(self._destination.name, now)
         if due:
             self._send(due, now)
         return False
 
-    def _send(self, due: dict[str, DeliveryRecord], now: datetime) -> None:
-        here = {uid: record for uid, record in due.items() if (self._data_dir / record.path).is_file()}
-        for uid in due.keys() - here.keys():
-            self._note(due[uid], DeliveryState.REFUSED, None, "the result file is no longer on disk", now)
+    def _send(self, due: Sequence[DeliveryRecord], now: datetime) -> None:
+        here = {self._data_dir / record.path: record for record in due}
+        for path in list(here):
+            if not path.is_file():
+                self._note(here.pop(path), DeliveryState.REFUSED, None, "the result file is no longer on disk", now)
 
         def record_answer(result: SendResult) -> None:
-            self._record(here[result.sop_instance_uid], result, now)
+            self._record(here[result.path], result, now)
 
-        files = [self._data_dir / record.path for record in here.values()]
         send(
-            files,
+            list(here),
             self._destination,
             calling_ae_title=self._calling_ae_title,
             timeout_s=self._timeout_s,

@@ -48,6 +48,11 @@ class Runner:
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=task.name, daemon=True)
 
+    @property
+    def name(self) -> str:
+        """The name of the task."""
+        return self._task.name
+
     def start(self) -> None:
         """Start the thread; it looks at once whether something is due."""
         self._wake.set()
