@@ -54,7 +54,8 @@ def associated(
     try:
         yield association
     except BaseException:
-        association.abort()
+        if association.is_established:
+            association.abort()
         raise
     association.release()
 

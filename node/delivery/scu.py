@@ -7,6 +7,7 @@ not answered is to be tried again.
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -122,12 +123,17 @@ def _send_batch(
     batch: Batch, destination: Destination, calling_ae_title: str, timeout_s: float
 ) -> Iterator[SendResult]:
     _config.STORE_SEND_CHUNKED_DATASET = True  # pynetdicom: send a file's bytes as they are, piece by piece
+    waiting = deque(batch.files)
     try:
         with associated(destination, batch.contexts, calling_ae_title, timeout_s) as association:
-            for number, file in enumerate(batch.files):
-                yield _send_one(association, destination, file, number % _MESSAGE_IDS + 1)
+            while waiting:
+                file = waiting.popleft()
+                result = _send_one(association, destination, file, len(waiting) % _MESSAGE_IDS + 1)
+                yield result
+                if result.outcome is Outcome.RETRY and result.status is None:
+                    raise DeliveryError(f"{destination}: the association ended before this instance", None, True)
     except DeliveryError as error:
-        for file in batch.files:
+        for file in waiting:
             yield _unsent(file, destination, error)
 
 
@@ -138,8 +144,6 @@ def _unsent(file: Outgoing, destination: Destination, error: DeliveryError) -> S
 
 
 def _send_one(association: Association, destination: Destination, file: Outgoing, message_id: int) -> SendResult:
-    if not association.is_established:
-        return _result(file, Outcome.RETRY, None, f"{destination}: the association ended before this instance")
     accepted = [
         str(context.transfer_syntax[0])
         for context in association.accepted_contexts
