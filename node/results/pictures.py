@@ -11,7 +11,7 @@ from scipy import ndimage
 from skimage.measure import find_contours
 
 from models.findings import Findings, Nodule
-from models.volume import AIR_HU
+from models.volume import AIR_HU, Volume
 from node.assembly.assembled import AssembledSeries
 from node.results.context import DISCLAIMER, MANUFACTURER
 from node.results.drawing import (
@@ -144,6 +144,12 @@ def nodule_picture(series: AssembledSeries, nodule: Nodule, size: int, field_mm:
     return picture_of(canvas)
 
 
+def edge_letters(volume: Volume) -> tuple[str, str, str, str]:
+    """Say what lies behind the left, right, upper and lower edge of a slice as it is stored."""
+    right, down = volume.directions[:, 2], volume.directions[:, 1]
+    return letters_of(-right), letters_of(right), letters_of(-down), letters_of(down)
+
+
 def image_number(series: AssembledSeries, k: int) -> str:
     """Give the number by which a viewer lists slice ``k``."""
     source = series.frames[k]
@@ -212,16 +218,11 @@ def _captions(canvas: Image.Image, frame: SliceFrame, bottom: float, text_px: in
     ]
     for number, line in enumerate(lines):
         write(canvas, (margin, margin + number * text_px * 1.4), line, text_px, WHITE if number == 0 else GREY)
-    right, down = volume.directions[:, 2], volume.directions[:, 1]
     x, y = canvas.width / 2, bottom / 2
     big = text_px + 3
-    for at, anchor, direction in (
-        ((margin, y), "lm", -right),
-        ((canvas.width - margin, y), "rm", right),
-        ((x, margin), "ma", -down),
-        ((x, bottom - margin), "md", down),
-    ):
-        write(canvas, at, letters_of(direction), big, AMBER, anchor=anchor, bold=True)
+    places = ((margin, y), (canvas.width - margin, y), (x, margin), (x, bottom - margin))
+    for at, anchor, letters in zip(places, ("lm", "rm", "ma", "md"), edge_letters(volume), strict=True):
+        write(canvas, at, letters, big, AMBER, anchor=anchor, bold=True)
     widest = max(text_width(line, text_px) for line in lines)
     return [(0, 0, widest + 2 * margin, margin + len(lines) * text_px * 1.4), (x - big, 0, x + big, big + margin)]
 

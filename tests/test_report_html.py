@@ -1,0 +1,242 @@
+"""report.html: one file, nothing fetched, nobody named, every word escaped, what was found and what was not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+
+from models.findings import Findings, LungRads
+from node.assembly.assembled import AssembledSeries
+from node.results.comparison import KnownNodule, compare, other_marks
+from node.results.context import DISCLAIMER
+from node.results.pictures import key_slices, measuring_slice
+from node.results.report_html import build_html
+from node.results.wording import NO_NODULE
+from tests.result_examples import example_findings, phantom_series, with_headers
+
+REPORT: dict[str, Any] = {
+    "status": "ANALYSED",
+    "reason": None,
+    "device": "cpu",
+    "software_version": "0.1.0",
+    "timings_s": {"assembly": 1.25, "nodules": 14.5},
+}
+VOID = {"meta", "img", "input", "br", "link"}
+
+
+class Page(HTMLParser):
+    """The elements of a page with their attributes and text, and whether the tags close properly."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str]]] = []
+        self.texts: list[tuple[str, str]] = []
+        self.open: list[str] = []
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, {name: value or "" for name, value in attrs}))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if data.strip():
+            self.texts.append((self.open[-1], " ".join(data.split())))
+
+    def all(self, tag: str) -> list[dict[str, str]]:
+        return [attributes for name, attributes in self.elements if name == tag]
+
+    def said(self) -> str:
+        return " ".join(text for tag, text in self.texts if tag not in {"style", "script"})
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _few_views() -> Iterator[None]:
+    """Four views of the lungs instead of 24: the same page in a quarter of the time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("node.results.report_html._RING_VIEWS", 4)
+        yield
+
+
+@pytest.fixture(scope="module")
+def series() -> AssembledSeries:
+    return phantom_series()
+
+
+@pytest.fixture(scope="module")
+def findings(series: AssembledSeries) -> Findings:
+    return example_findings(series.volume)
+
+
+@pytest.fixture(scope="module")
+def html(series: AssembledSeries, findings: Findings) -> str:
+    return build_html(series, findings, REPORT)
+
+
+@pytest.fixture(scope="module")
+def page(html: str) -> Page:
+    return Page(html)
+
+
+def known_from(findings: Findings) -> list[KnownNodule]:
+    return [KnownNodule(n.center_lps_mm, n.measurement.mean_diameter_mm, "solid") for n in findings.nodules]
+
+
+# One file
+
+
+def test_the_page_fetches_nothing(html: str, page: Page) -> None:
+    sources = [attributes["src"] for _, attributes in page.elements if "src" in attributes]
+    links = [attributes["href"] for _, attributes in page.elements if "href" in attributes]
+    assert sources
+    assert all(source.startswith("data:image/") for source in sources)
+    assert all(link.startswith("#") for link in links)
+    assert not page.all("link")
+    outside = html.replace("data:image/", "")
+    assert not [word for word in ("http://", "https://", "url(", "@import", "//cdn") if word in outside]
+
+
+def test_the_page_forbids_itself_the_network(page: Page) -> None:
+    (policy,) = [meta["content"] for meta in page.all("meta") if meta.get("http-equiv") == "Content-Security-Policy"]
+    assert policy.startswith("default-src 'none'")
+    assert "img-src data:" in policy
+
+
+def test_the_page_is_closed_properly(page: Page) -> None:
+    assert page.open == []
+
+
+# What is said
+
+
+def test_the_page_says_what_it_is_before_anything_else(page: Page) -> None:
+    body = [text for tag, text in page.texts if tag not in {"title", "style", "script"}]
+    assert body[0] == DISCLAIMER
+
+
+def test_every_nodule_has_a_row_that_leads_to_its_slice(page: Page, findings: Findings) -> None:
+    rows = [link for link in page.all("a") if "data-slice" in link]
+    slices = key_slices(findings)
+    assert [int(row["data-slice"]) for row in rows] == [slices.index(measuring_slice(n)) for n in findings.nodules]
+    for words in ("12.0", "20.0 × 20.0", "1.2 to 3.5 %", "4A", "family history, emphysema"):
+        assert words in page.said()
+
+
+def test_the_viewer_opens_on_the_first_nodule(page: Page, findings: Findings) -> None:
+    layers = [a for a in page.all("div") if a.get("class", "").startswith("layer") and "data-name" in a]
+    shown = [layer for layer in layers if "shown" in layer["class"]]
+    assert len(layers) == len(key_slices(findings))
+    assert len(shown) == 1
+    assert "nodule 1" in shown[0]["data-name"]
+
+
+def test_headline_warnings_times_and_models_are_there(page: Page, findings: Findings) -> None:
+    for words in (*findings.warnings, *findings.lungs.warnings, "Nodule 1: touches the pleura", "15.8 s", "14.50"):
+        assert words in page.said()
+    for model in findings.models:
+        assert model.name in page.said()
+
+
+def test_an_undetermined_category_is_written_out(series: AssembledSeries, findings: Findings) -> None:
+    first = replace(findings.nodules[0], lung_rads=LungRads(None, "the solid part is not known"))
+    unsure = replace(findings, nodules=(first,), lung_rads=LungRads(None, "no prior"))
+    assert Page(build_html(series, unsure, REPORT)).said().count("undetermined") == 3  # title, headline and row
+
+
+def test_without_nodules_the_page_shows_slices_and_does_not_say_that_there_are_none(
+    series: AssembledSeries, findings: Findings
+) -> None:
+    page = Page(build_html(series, replace(findings, nodules=()), REPORT))
+    assert NO_NODULE in page.said()
+    assert len([a for a in page.all("img") if a.get("class") == "grey"]) == 16
+
+
+def test_words_from_outside_are_escaped(series: AssembledSeries, findings: Findings) -> None:
+    evil = "<script>alert('x')</script>"
+    told = replace(findings, warnings=(evil,), device=evil)
+    page = Page(build_html(series, told, REPORT | {"device": evil, "series_instance_uid": '"><img src=x>'}))
+    assert len(page.all("script")) == 1
+    assert page.said().count(evil) == 2
+    assert all(image["src"].startswith("data:") for image in page.all("img"))
+
+
+def test_the_page_does_not_tell_who_the_patient_is(series: AssembledSeries, findings: Findings, html: str) -> None:
+    somebody = with_headers(series, PatientName="Somebody^Else", PatientID="4711", PatientBirthDate="19010203")
+    assert build_html(somebody, findings, REPORT | {"patient_name": "Somebody^Else"}) == html
+
+
+# For everybody
+
+
+def test_every_image_and_every_control_has_a_name(page: Page) -> None:
+    assert all("alt" in image for image in page.all("img"))
+    ranges = [a for a in page.all("input") if a["type"] == "range"]
+    assert len(ranges) == 2
+    assert all(control["aria-label"] for control in ranges)
+    assert page.all("html") == [{"lang": "en"}]
+    identifiers = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
+    assert len(identifiers) == len(set(identifiers))
+    labels = [attributes["aria-labelledby"] for _, attributes in page.elements if "aria-labelledby" in attributes]
+    assert set(labels) <= set(identifiers)
+
+
+def test_the_page_has_a_light_and_a_dark_face(html: str) -> None:
+    assert "@media (prefers-color-scheme: dark)" in html
+    assert "color-scheme: light dark" in html
+
+
+# Not processed
+
+
+def test_a_series_that_was_not_processed_gets_its_reason_and_no_picture() -> None:
+    reason = "a gap of 12.5 mm after slice 41: <at least one> slice is missing"
+    page = Page(build_html(None, None, {"status": "REFUSED", "code": "SLICE_GAP", "reason": reason}))
+    assert "Not processed. This is not a negative result." in page.said()
+    assert reason in page.said()
+    assert "SLICE_GAP" in page.said()
+    assert DISCLAIMER in page.said()
+    assert not page.all("img")
+    assert "No nodule was marked" not in page.said()
+
+
+def test_a_volume_without_findings_is_not_processed(series: AssembledSeries) -> None:
+    page = Page(build_html(series, None, {"status": "FAILED", "reason": "no lungs in view"}))
+    assert "no lungs in view" in page.said()
+
+
+# Found against known
+
+
+def test_found_and_missed_are_told_apart(series: AssembledSeries, findings: Findings) -> None:
+    known = [*known_from(findings)[:2], KnownNodule((0.0, 0.0, 0.0), 6.0)]
+    said = Page(build_html(series, findings, REPORT, known)).said()
+    assert "2 of 3 known nodules were marked within half their diameter; 1 other mark (nodule 3)." in said
+    assert said.count("missed") == 1
+
+
+def test_without_known_nodules_there_is_no_comparison(page: Page) -> None:
+    assert "Found against known" not in page.said()
+
+
+def test_a_mark_finds_a_nodule_within_half_its_diameter(findings: Findings) -> None:
+    x, y, z = findings.nodules[0].center_lps_mm
+    inside, outside = (KnownNodule((x + off, y, z), 10.0) for off in (4.9, 5.1))
+    assert compare([inside], findings.nodules)[0].nodule is findings.nodules[0]
+    assert compare([outside], findings.nodules)[0].nodule is None
+
+
+def test_one_mark_finds_one_nodule_only_and_the_nearest(findings: Findings) -> None:
+    x, y, z = findings.nodules[0].center_lps_mm
+    far, near = KnownNodule((x + 3, y, z), 10.0), KnownNodule((x + 1, y, z), 10.0)
+    matches = compare([far, near], findings.nodules)
+    assert [match.nodule and match.nodule.id for match in matches] == [None, 1]
+    assert matches[1].distance_mm == pytest.approx(1.0)
+    assert [nodule.id for nodule in other_marks(matches, findings.nodules)] == [2, 3]
