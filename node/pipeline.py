@@ -19,7 +19,8 @@ from node.assembly.files import assemble_files
 from node.assembly.headers import readable_headers
 from node.errors import AnalysisError, AssemblyError
 from node.job import Job
-from node.results.bundle import Bundle, analysed_bundle, notice_bundle, write_bundle
+from node.results.bundle import Bundle, analysed_bundle, notice_bundle, write_bundle, write_page
+from node.results.comparison import known_nodules
 from node.results.context import ResultContext
 
 
@@ -39,6 +40,8 @@ def process(job: Job, analyser: Analyser, clock: Callable[[], float] = time.perf
     else:
         bundle = _analysed_or_refused(job, analyser, context, clock)
     write_bundle(bundle, job.output)
+    if job.page:
+        write_page(bundle, job.output, known_nodules(job.known_nodules) if job.known_nodules else ())
     return bundle
 
 

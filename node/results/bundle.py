@@ -15,9 +15,12 @@ from models.findings import Findings
 from node.assembly.assembled import AssembledSeries
 from node.durable import write_durably
 from node.results.checks import check
+from node.results.comparison import KnownNodule
 from node.results.context import ResultContext
-from node.results.notice import build_notice
+from node.results.notice import build_notice, orphan_header
+from node.results.picture_files import write_pictures
 from node.results.pictures import key_slices, slice_picture
+from node.results.report_html import build_html
 from node.results.report_json import report_of
 from node.results.secondary_capture import CapturePicture, build_captures
 from node.results.segmentation import build_segmentation
@@ -66,12 +69,13 @@ def analysed_bundle(
         An object is not valid: none of them may be sent.
     """
     began = clock()
-    segmentation = build_segmentation(series, findings, context)
-    report = build_report(series, findings, segmentation, context)
-    objects = [("SR", report), ("SEG", segmentation)]
+    series = _with_notes(series)
+    segmentation = build_segmentation(series, findings, context) if _has_frame_of_reference(series) else None
+    objects = [("SR", build_report(series, findings, segmentation, context))]
+    objects += [("SEG", segmentation)] if segmentation is not None else []
     if captures:
         pictures = _pictures(series, findings, neighbours)
-        objects += [("SC", capture) for capture in build_captures(series, pictures, context)]
+        objects += [("SC", capture) for capture in build_captures(series, pictures, context, findings.models)]
     check([dataset for _, dataset in objects], series.headers)
     timed = replace(findings, timings_s={**findings.timings_s, "results": clock() - began})
     return Bundle(
@@ -84,8 +88,9 @@ def analysed_bundle(
 
 def notice_bundle(headers: Sequence[Dataset], code: str, reason: str, context: ResultContext) -> Bundle:
     """Make the "not processed, not a negative result" objects of a series that cannot be analysed."""
-    notice = build_notice(headers, code, reason, context)
-    check(notice, headers)
+    sources = headers or (orphan_header(context),)
+    notice = build_notice(sources, code, reason, context)
+    check(notice, sources)
     series_uid = str(headers[0].get("SeriesInstanceUID", "")) if headers else ""
     return Bundle(
         objects=tuple(("NOTICE", dataset) for dataset in notice),
@@ -103,6 +108,14 @@ def write_bundle(bundle: Bundle, folder: Path) -> None:
     write_durably(folder / "report.json", [text.encode()])
 
 
+def write_page(bundle: Bundle, folder: Path, known: Sequence[KnownNodule] = ()) -> None:
+    """Write ``report.html``, and ``pictures/*.png`` where there is something to draw."""
+    page = build_html(bundle.series, bundle.findings, bundle.report, known)
+    write_durably(folder / "report.html", [page.encode()])
+    if bundle.series is not None and bundle.findings is not None:
+        write_pictures(bundle.series, bundle.findings, folder / "pictures")
+
+
 def file_names(bundle: Bundle) -> Iterable[tuple[str, Dataset]]:
     """Name each object after its kind and its number within the kind: ``sr-01.dcm``, ``sc-03.dcm``."""
     counts: dict[str, int] = {}
@@ -111,8 +124,19 @@ def file_names(bundle: Bundle) -> Iterable[tuple[str, Dataset]]:
         yield f"{kind.lower()}-{counts[kind]:02d}.dcm", dataset
 
 
+def _has_frame_of_reference(series: AssembledSeries) -> bool:
+    return bool(series.headers[0].get("FrameOfReferenceUID"))
+
+
+def _with_notes(series: AssembledSeries) -> AssembledSeries:
+    """Say in the report what cannot be made of this source, instead of leaving it out in silence."""
+    if _has_frame_of_reference(series):
+        return series
+    return replace(series, notes=(*series.notes, "no segmentation: the source has no Frame of Reference UID"))
+
+
 def _pictures(series: AssembledSeries, findings: Findings, neighbours: int) -> list[CapturePicture]:
-    slices = key_slices(findings, neighbours, series.volume.shape[0])
+    slices = key_slices(findings, neighbours)
     drawn = [CapturePicture(slice_picture(series, findings, k), k, f"Slice {k + 1}") for k in slices]
     return [CapturePicture(summary_page(series, findings), None, "Summary"), *drawn]
 

@@ -2,11 +2,37 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import dist
+from pathlib import Path
+from typing import Generic, Protocol, TypeVar
 
-from models.findings import Nodule
+from node.errors import ConfigError
+
+
+class HasPlace(Protocol):
+    """A mark: something with a number and a place."""
+
+    @property
+    def id(self) -> int:
+        """Number of the mark, from 1."""
+
+    @property
+    def center_lps_mm(self) -> tuple[float, float, float]:
+        """Centre in LPS millimetres."""
+
+
+Found = TypeVar("Found", bound=HasPlace)
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A mark as report.json has it."""
+
+    id: int
+    center_lps_mm: tuple[float, float, float]
 
 
 @dataclass(frozen=True)
@@ -27,15 +53,33 @@ class KnownNodule:
 
 
 @dataclass(frozen=True)
-class Match:
+class Match(Generic[Found]):
     """A known nodule, the mark that found it and how far that lies from its centre; None is missed."""
 
     known: KnownNodule
-    nodule: Nodule | None
+    nodule: Found | None
     distance_mm: float | None
 
 
-def compare(known: Sequence[KnownNodule], nodules: Sequence[Nodule]) -> list[Match]:
+def known_nodules(path: Path) -> tuple[KnownNodule, ...]:
+    """Read a JSON file of known nodules.
+
+    Its form is ``{"nodules": [{"center_lps_mm": [x, y, z], "diameter_mm": 8.0, "attenuation": "solid"}]}``;
+    the attenuation may be absent.
+
+    Raises
+    ------
+    ConfigError
+        The file cannot be read, or is not such a list.
+    """
+    try:
+        rows = json.loads(path.read_text(encoding="utf-8"))["nodules"]
+        return tuple(_known(**row) for row in rows)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ConfigError(f"known nodules in {path.name}: {type(error).__name__}; see docs/settings.md") from None
+
+
+def compare(known: Sequence[KnownNodule], nodules: Sequence[Found]) -> list[Match[Found]]:
     """Match each known nodule with at most one mark, nearest pairs first.
 
     A mark finds a nodule when it lies within half its diameter; a mark finds one nodule only.
@@ -49,11 +93,16 @@ def compare(known: Sequence[KnownNodule], nodules: Sequence[Nodule]) -> list[Mat
     return [_match(k, nodules, found.get(a)) for a, k in enumerate(known)]
 
 
-def other_marks(matches: Sequence[Match], nodules: Sequence[Nodule]) -> list[Nodule]:
+def other_marks(matches: Sequence[Match[Found]], nodules: Sequence[Found]) -> list[Found]:
     """List the marks that found none of the known nodules."""
     used = {match.nodule.id for match in matches if match.nodule}
     return [nodule for nodule in nodules if nodule.id not in used]
 
 
-def _match(known: KnownNodule, nodules: Sequence[Nodule], found: tuple[int, float] | None) -> Match:
+def _match(known: KnownNodule, nodules: Sequence[Found], found: tuple[int, float] | None) -> Match[Found]:
     return Match(known, None, None) if found is None else Match(known, nodules[found[0]], found[1])
+
+
+def _known(center_lps_mm: Sequence[float], diameter_mm: float, attenuation: str = "", **_: object) -> KnownNodule:
+    x, y, z = map(float, center_lps_mm)
+    return KnownNodule((x, y, z), float(diameter_mm), attenuation)

@@ -154,7 +154,7 @@ def _comparison(known: Sequence[KnownNodule], findings: Findings) -> dict[str, A
     return {"matches": [_compared(match) for match in matches], "others": others}
 
 
-def _compared(match: Match) -> dict[str, str]:
+def _compared(match: Match[Nodule]) -> dict[str, str]:
     known, nodule = match.known, match.nodule
     place = ", ".join(f"{coordinate:.0f}" for coordinate in known.center_lps_mm)
     row = {"place": place, "kind": known.kind or "not known", "diameter": f"{known.diameter_mm:.1f}"}

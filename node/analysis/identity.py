@@ -1,0 +1,37 @@
+"""Which algorithm speaks: name, version, and a digest of the very code that decides."""
+
+from __future__ import annotations
+
+import hashlib
+from importlib import resources
+from importlib.metadata import version
+
+from models.findings import ModelIdentity
+
+_INTENDED_USE = "Demonstration and research, not for diagnosis"
+_NO_TRAINING = "none: rules and constants from the literature named in the code"
+
+
+def rule_based_models() -> tuple[ModelIdentity, ...]:
+    """Give the identity of the rule-based analysis; its sha256 is that of its source files."""
+    software = version("pulmonode")
+    digest = source_digest("models")
+    return (
+        ModelIdentity("Lung rules", software, digest, _NO_TRAINING, _INTENDED_USE),
+        ModelIdentity(
+            "Nodule blob detector",
+            software,
+            digest,
+            "weights of the logistic function: see models/nodules.py",
+            _INTENDED_USE,
+        ),
+    )
+
+
+def source_digest(package: str) -> str:
+    """Give one sha256 over the source files of a package, in the order of their names."""
+    total = hashlib.sha256()
+    for file in sorted(resources.files(package).iterdir(), key=lambda file: file.name):
+        if file.name.endswith(".py"):
+            total.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
+    return total.hexdigest()

@@ -1,0 +1,83 @@
+"""``pulmonode analyze``."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from node.analysis.analyser import Analyser
+from node.commands.options import ConfigOption, JsonOption, read_settings
+from node.config import Settings
+from node.errors import NoImages
+from node.folder import FolderScan, digest_of_files, opened, scan
+from node.job import Job
+from node.pipeline import process
+from node.results.bundle import Bundle, file_names
+from node.results.context import DISCLAIMER
+from node.series.selection import select, summarize
+from node.tasks.completing import NO_SUITABLE_SERIES
+
+EXIT_NOT_READABLE = 3
+
+FolderArgument = Annotated[Path, typer.Argument(help="A folder, .zip or .tar archive of DICOM files.")]
+OutputOption = Annotated[Path, typer.Option("--output", help="Folder for the results.")]
+
+
+def run(folder: FolderArgument, output: OutputOption, as_json: JsonOption = False, config: ConfigOption = None) -> None:
+    """Analyse the best chest CT series of a folder; exit 3 when there is none that can be read."""
+    settings = read_settings(config)
+    with opened(folder) as files:
+        job = _job(scan(files), output, settings)
+        analyser = Analyser.create(settings.device, settings.analysis.threshold)
+        with Console(stderr=True).status("analysing"):
+            bundle = process(job, analyser)
+    if as_json:
+        typer.echo(json.dumps(bundle.report, indent=2, ensure_ascii=False))
+    else:
+        _tell(bundle, output)
+    if bundle.code is not None:
+        typer.echo(f"pulmonode: not analysed ({bundle.code}): {bundle.reason}", err=True)
+        raise typer.Exit(EXIT_NOT_READABLE)
+
+
+def _job(found: FolderScan, output: Path, settings: Settings) -> Job:
+    """Choose the series as the node would, or say why none can be chosen."""
+    summaries = [summarize(found.headers(uid)) for uid in found.series]
+    selection = select(summaries, settings.selection)
+    uid = selection.chosen or selection.nearest or next(iter(found.series), None)
+    files = found.files(uid) if uid else ()
+    job = Job(
+        files=files,
+        output=output,
+        source_digest=digest_of_files(files),
+        created_at=datetime.now().astimezone(),
+        software_version=version("pulmonode"),
+        station_name=settings.node.ae_title,
+        neighbours=settings.results.neighbours,
+        captures=settings.results.captures,
+        page=True,
+        known_nodules=settings.results.known_nodules,
+    )
+    if uid is None:
+        return replace(job, refusal=(NoImages.code, f"no DICOM image in the folder ({found.other_files} other files)"))
+    if selection.chosen is None:
+        return replace(job, refusal=(NO_SUITABLE_SERIES, selection.reasons[uid]))
+    return job
+
+
+def _tell(bundle: Bundle, output: Path) -> None:
+    nodules = bundle.report["nodules"]
+    if nodules is not None:
+        typer.echo(f"{len(nodules)} nodules marked, Lung-RADS {bundle.report['lung_rads'] or 'undetermined'}")
+    for name, _ in file_names(bundle):
+        typer.echo(str(output / name))
+    typer.echo(str(output / "report.json"))
+    typer.echo(str(output / "report.html"))
+    typer.echo(DISCLAIMER)
