@@ -124,39 +124,37 @@ def sampled(array: npt.NDArray[np.generic], grid: Grid, device: torch.device) ->
     -------
     ``grid.shape`` float32 tensor on ``device``.
     """
-    low = [max(0, int(np.floor(o)) - 2) for o in grid.origin_kji]
-    high = [
-        int(np.ceil(o + s * (n - 1))) + 3 for o, s, n in zip(grid.origin_kji, grid.step_kji, grid.shape, strict=True)
-    ]
+    axes = list(zip(grid.origin_kji, grid.step_kji, grid.shape, strict=True))
+    low = [max(0, int(np.floor(origin - step)) - 1) for origin, step, _ in axes]
+    high = [int(np.ceil(origin + step * count)) + 2 for origin, step, count in axes]
     part = array[low[0] : high[0], low[1] : high[1], low[2] : high[2]]
     values = torch.from_numpy(np.ascontiguousarray(part)).to(device)
     for axis in (2, 1, 0):
-        values = _along_axis(values, axis, grid.origin_kji[axis] - low[axis], grid.step_kji[axis], grid.shape[axis])
+        origin, step, count = axes[axis]
+        matrix = _interpolation_matrix(values.shape[axis], origin - low[axis], step, count)
+        values = along_axis(values.float(), axis, matrix.to(device))
     return values
 
 
-def _along_axis(values: torch.Tensor, axis: int, origin: float, step: float, count: int) -> torch.Tensor:
-    """Sample a tensor along one axis with a tent as wide as the larger of voxel and step."""
-    size = values.shape[axis]
+def along_axis(values: torch.Tensor, axis: int, matrix: torch.Tensor) -> torch.Tensor:
+    """Multiply every line of a (K, J, I) tensor along one axis with an (out, in) matrix.
+
+    A matrix product is many times faster here than a one-dimensional convolution.
+    """
+    if axis == 2:
+        return values @ matrix.T
+    if axis == 1:
+        return matrix @ values
+    flat = matrix @ values.reshape(values.shape[0], -1)
+    return flat.reshape(matrix.shape[0], *values.shape[1:])
+
+
+def _interpolation_matrix(size: int, origin: float, step: float, count: int) -> torch.Tensor:
+    """Give the (count, size) matrix of a tent as wide as the larger of voxel and step; rows sum to 1."""
     width = max(1.0, step)
     position = origin + step * torch.arange(count, dtype=torch.float64)
-    reach = int(np.ceil(width))
-    base = torch.floor(position).long()
-    result, total = None, torch.zeros(count, dtype=torch.float64)
-    for offset in range(1 - reach, reach + 1):
-        index = base + offset
-        weight = torch.clamp(1 - torch.abs(position - index) / width, min=0)
-        picked = values.index_select(axis, index.clamp(0, size - 1).to(values.device)).float()
-        shape = [1, 1, 1]
-        shape[axis] = count
-        picked = picked * weight.float().reshape(shape).to(values.device)
-        result = picked if result is None else result.add_(picked)
-        total += weight
-    shape = [1, 1, 1]
-    shape[axis] = count
-    if result is None:
-        raise ValueError("a grid needs at least one sample along each axis")
-    return result / total.float().reshape(shape).to(values.device)
+    matrix = (1 - (position[:, None] - torch.arange(size, dtype=torch.float64)).abs() / width).clamp(min=0)
+    return (matrix / matrix.sum(dim=1, keepdim=True)).float()
 
 
 def refined_grid(volume: Volume, box: tuple[slice, slice, slice], step_mm: float) -> Grid:
