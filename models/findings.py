@@ -140,10 +140,14 @@ class RiskRange:
 
 @dataclass(frozen=True)
 class LungRads:
-    """A Lung-RADS v2022 assessment; ``category`` is None when it is undetermined, ``basis`` says why."""
+    """A Lung-RADS v2022 assessment; ``category`` is None when it is undetermined, ``basis`` says why.
+
+    ``possible`` lists, ascending, the categories that an undetermined one may be; empty when determined.
+    """
 
     category: LungRadsCategory | None
     basis: str
+    possible: tuple[LungRadsCategory, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

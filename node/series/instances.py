@@ -23,6 +23,7 @@ CT_CLASSES = frozenset({CTImageStorage, EnhancedCTImageStorage, LegacyConvertedE
 _UID = re.compile(r"[0-9]+(\.[0-9]+)*", re.ASCII)  # PS3.5 section 9.1; leading zeros are tolerated
 _UID_CHARACTERS = 64  # PS3.5 section 9.1
 _TEXT_CHARACTERS = 64  # longest LO (PS3.5 Table 6.2-1); what is longer is cut
+_LOOKED_AT = 1024  # characters of a text that are looked at: no valid one is longer, a hostile one may be
 _TEXT_VALUES = 16  # of a multi-valued attribute; what is beyond is dropped
 _LARGEST_INTEGER = 2**31 - 1  # IS (PS3.5 Table 6.2-1)
 _LARGEST_MM = 1e6  # a kilometre: no length or position of a CT is beyond
@@ -188,9 +189,10 @@ def _printable(value: Any) -> str:
     if value is None:
         return ""
     try:
-        return "".join(character for character in str(value) if character.isprintable())
+        text = str(value)[:_LOOKED_AT]
     except _MALFORMED:
         return ""
+    return text if text.isprintable() else "".join(filter(str.isprintable, text))
 
 
 def _texts(dataset: Dataset, keyword: str) -> tuple[str, ...]:
