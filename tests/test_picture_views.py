@@ -16,7 +16,7 @@ from node.results.labels import Mark, place_labels
 from node.results.rendering import render_lungs
 from node.results.views import Plane, planes_of, projection_view, section, upright
 from tests.result_examples import SHAPE, SPACING_MM, example_findings, phantom_series, sphere_nodule
-from training.phantom_small import SPHERES, small_phantom
+from training.phantom_small import SPHERES, small_phantom, sphere
 
 FLIPS = list(product((False, True), repeat=3))
 
@@ -53,11 +53,11 @@ def test_the_left_lung_is_on_the_right_and_the_head_is_up(flip: tuple[bool, bool
     volume, findings = seen_from(flip)
     view = upright(volume, findings.lungs)
     flat = section(view, Plane.CORONAL, tuple(view.volume.to_index((-75.0, 10.0, 45.0))), 300)
-    for sphere in SPHERES:
-        x, y = flat.xy(view.volume.to_index(sphere.center_lps_mm))
+    for planted in SPHERES:
+        x, y = flat.xy(view.volume.to_index(planted.center_lps_mm))
         height = flat.grey.shape[0] * flat.spacing_mm[0] * flat.pixels_per_mm
-        assert (x > 150) == (sphere.center_lps_mm[0] > 0)
-        assert (y < height / 2) == (sphere.center_lps_mm[2] > 0)
+        assert (x > 150) == (planted.center_lps_mm[0] > 0)
+        assert (y < height / 2) == (planted.center_lps_mm[2] > 0)
     x, y = flat.xy(view.volume.to_index((-75.0, 10.0, 45.0)))
     row, column = int(y / flat.pixels_per_mm / flat.spacing_mm[0]), int(x / flat.pixels_per_mm / flat.spacing_mm[1])
     assert flat.grey[row, column] > 200  # the solid sphere itself
@@ -97,6 +97,40 @@ def test_the_rendering_turns_around_the_patient(flip: tuple[bool, bool, bool]) -
     assert from_behind[0] < -0.2
     assert -0.5 < from_left[0] < 0  # the front is on the left when seen from the patient's left
     assert max(from_front[1], from_left[1], from_behind[1]) < 0
+
+
+def lit(picture: np.ndarray) -> np.ndarray:
+    return np.asarray(np.abs(picture.astype(int) - BACKGROUND).sum(axis=-1) > 30)
+
+
+@pytest.mark.parametrize("azimuth_deg", range(0, 360, 45))
+def test_nodules_stay_inside_the_lungs_from_every_side(series: AssembledSeries, azimuth_deg: int) -> None:
+    """Two balls of lung, each around one nodule: whichever way they turn, the nodules turn too."""
+    volume = series.volume
+    nodules = [sphere_nodule(volume, SPHERES[n], n + 1) for n in (0, 1)]
+    voxels = volume.to_patient(np.moveaxis(np.indices(volume.shape), 0, -1))
+    reach = [np.linalg.norm(voxels - nodule.center_lps_mm, axis=-1) for nodule in nodules]
+    lungs = Lungs((np.minimum(*reach) < 24).astype(np.uint8), 50.0, 50.0)
+    glass, *both = (render_lungs(lungs, volume, shown, azimuth_deg, 160) for shown in ([], nodules[:1], nodules[1:]))
+    for picture in both:
+        changed = np.abs(picture.astype(int) - glass).sum(axis=-1) > 60
+        row, column = np.argwhere(changed).mean(axis=0).astype(int)
+        assert lit(glass)[row - 6 : row + 7, column - 6 : column + 7].all()
+
+
+@pytest.mark.parametrize(("azimuth_deg", "nearer"), [(0.0, 1), (180.0, 2)])
+def test_the_nearer_nodule_hides_the_farther_one(
+    series: AssembledSeries, findings: Findings, azimuth_deg: float, nearer: int
+) -> None:
+    front, back = (sphere((75.0, y, 0.0), 20.0, 40.0) for y in (-30.0, 50.0))
+    nodules = [sphere_nodule(series.volume, planted, n) for n, planted in ((1, front), (2, back))]
+    both, alone = (
+        render_lungs(findings.lungs, series.volume, shown, azimuth_deg, 160).astype(int)
+        for shown in (nodules, nodules[nearer - 1 : nearer])
+    )
+    at = np.abs(alone - render_lungs(findings.lungs, series.volume, (), azimuth_deg, 160)).sum(axis=-1) > 120
+    row, column = np.argwhere(at).mean(axis=0).astype(int)
+    assert np.abs(both - alone)[row - 2 : row + 3, column - 2 : column + 3].max() < 30  # its own colour
 
 
 def test_without_lungs_the_rendering_is_empty_and_not_an_error(series: AssembledSeries) -> None:

@@ -103,6 +103,10 @@ def test_a_picture_has_the_size_of_its_source_image(series: AssembledSeries, fin
     assert picture.dtype == np.uint8
 
 
+def test_the_centre_of_a_voxel_is_the_middle_of_its_pixels(series: AssembledSeries) -> None:
+    assert SliceFrame(series, 0, 2).xy([(0, 0), (3, 1)]).tolist() == [[1, 1], [3, 7]]
+
+
 def test_frames_of_one_instance_are_drawn_like_single_images(series: AssembledSeries, findings: Findings) -> None:
     k = measuring_slice(findings.nodules[0])
     assert slice_picture(as_enhanced(series), findings, k).shape == slice_picture(series, findings, k).shape
