@@ -33,6 +33,6 @@ def _age_years(header: Dataset) -> float | None:
 
 def _date(header: Dataset, keyword: str) -> date | None:
     try:
-        return datetime.strptime(str(header.get(keyword) or "").strip(), "%Y%m%d").date()  # noqa: DTZ007 - a DA has no zone
+        return datetime.strptime(str(header.get(keyword) or "").strip(), "%Y%m%d").date()
     except ValueError:
         return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import tempfile
 import time
@@ -17,7 +16,6 @@ from rich.table import Table
 from node.commands.progress import send_with_progress
 from node.demo import (
     ARCHIVE_AE_TITLE,
-    DemoError,
     DemoResult,
     collect,
     make_phantom,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 from collections.abc import Callable, Iterable, Sequence
@@ -24,6 +25,7 @@ from node.results.report_html import build_html
 from node.results.report_json import report_of
 from node.results.secondary_capture import CapturePicture, build_captures
 from node.results.segmentation import build_segmentation
+from node.results.source_attributes import is_uid
 from node.results.structured_report import build_report
 from node.results.summary_page import summary_page
 
@@ -88,10 +90,14 @@ def analysed_bundle(
 
 def notice_bundle(headers: Sequence[Dataset], code: str, reason: str, context: ResultContext) -> Bundle:
     """Make the "not processed, not a negative result" objects of a series that cannot be analysed."""
-    sources = headers or (orphan_header(context),)
+    # Another reason is another notice: it must not come under the UID of the first.
+    identity = hashlib.sha256(f"{context.input_digest}|{code}|{reason}".encode()).hexdigest()
+    context = replace(context, input_digest=identity)
+    named = [header for header in headers if is_uid(str(header.get("StudyInstanceUID", "")))]
+    sources = named or [orphan_header(context)]
     notice = build_notice(sources, code, reason, context)
     check(notice, sources)
-    series_uid = str(headers[0].get("SeriesInstanceUID", "")) if headers else ""
+    series_uid = str(sources[0].get("SeriesInstanceUID", ""))
     return Bundle(
         objects=tuple(("NOTICE", dataset) for dataset in notice),
         report=report_of(series_uid, str(notice[0].StudyInstanceUID), None, context, code=code, reason=reason),

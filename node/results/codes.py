@@ -165,6 +165,8 @@ REASONS = MappingProxyType(
         "ANALYSIS": _own("analysis", "The volume cannot be analysed"),
         "NO_LUNGS": _own("no-lungs", "No lungs in view"),
         "RESULT": _own("result", "A result object could not be made"),
+        "NO_SUITABLE_SERIES": _own("no-suitable", "No series of the study is a chest CT to analyse"),
+        "ANALYSIS_FAILED": _own("failed", "Every attempt at the analysis failed"),
         "INTERNAL_ERROR": _own("internal-error", "Internal error of the node"),
     }
 )

@@ -1,0 +1,142 @@
+"""A sender for tests: sends the bytes that it is told to, whatever they are, and a ledger in memory."""
+
+from __future__ import annotations
+
+import struct
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from pynetdicom import AE, build_context
+from pynetdicom.association import Association
+from pynetdicom.dimse_messages import C_STORE_RQ
+from pynetdicom.dimse_primitives import C_STORE
+from pynetdicom.pdu import P_DATA_TF
+
+from node.errors import LedgerError
+from node.reception.inbox import Inbox
+from node.reception.instance_store import InstanceStore
+from node.reception.scp import Receiver, ReceptionSettings
+from node.series.instances import InstanceHeader
+
+DEADLINE_S = 20.0
+VERIFICATION = "1.2.840.10008.1.1"
+
+
+class MemoryLedger:
+    """Keeps the law of the ledger (a SOP Instance UID once) without a database; can be told to fail."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, dict[str, Any]] = {}
+        self.refusals: list[dict[str, Any]] = []
+        self.fails = False
+        self._lock = threading.Lock()
+
+    def find_instance_digest(self, sop_instance_uid: str) -> str | None:
+        row = self.rows.get(sop_instance_uid)
+        return row["sha256"] if row else None
+
+    def record_instance(self, header: InstanceHeader, **row: Any) -> None:
+        with self._lock:
+            if self.fails or header.sop_instance_uid in self.rows:
+                raise LedgerError("the ledger cannot be written: test")
+            self.rows[header.sop_instance_uid] = {**row, "header": header}
+
+    def record_refusal(self, **row: Any) -> None:
+        if self.fails:
+            raise LedgerError("the ledger cannot be written: test")
+        self.refusals.append(row)
+
+
+class Node:
+    """A receiver on loopback with its store and ledger."""
+
+    def __init__(self, folder: Path, **settings: Any) -> None:
+        self.ledger = MemoryLedger()
+        self.store = InstanceStore(folder / "instances")
+        self.store.sweep(frozenset())
+        self.arrivals: list[InstanceHeader] = []
+        self.ended: list[str] = []
+        self.inbox = Inbox(self.store, self.ledger, self.arrivals.append)
+        chosen = {"port": 0, "drain_s": 5.0, "network_timeout_s": 10.0, **settings}
+        self.receiver = Receiver(ReceptionSettings("NODE", **chosen), self.inbox, self.ended.append)
+        self.port = self.receiver.start()
+
+    def stored_files(self) -> list[Path]:
+        return sorted(self.store.root.glob("*/*.dcm"))
+
+    def files_aside(self) -> list[Path]:
+        return list((self.store.root / ".incoming").iterdir())
+
+
+@contextmanager
+def running_node(folder: Path, **settings: Any) -> Iterator[Node]:
+    node = Node(folder, **settings)
+    try:
+        yield node
+    finally:
+        node.receiver.shutdown()
+
+
+def associate(
+    port: int, contexts: Iterable[tuple[str, str]], called: str = "NODE", calling: str = "SENDER"
+) -> Association:
+    entity = AE(calling)
+    entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = DEADLINE_S
+    proposed = [build_context(VERIFICATION), *(build_context(sop, [syntax]) for sop, syntax in dict.fromkeys(contexts))]
+    return entity.associate("127.0.0.1", port, contexts=proposed, ae_title=called)
+
+
+def context_id(association: Association, sop_class: str, syntax: str) -> int | None:
+    for context in association.accepted_contexts:
+        if context.abstract_syntax == sop_class and syntax in context.transfer_syntax:
+            return int(context.context_id)
+    return None
+
+
+def send_raw(association: Association, context: int, sop_class: str, sop_instance: str, data: bytes) -> int | None:
+    """Send one C-STORE with exactly these bytes; give the status, or None when there was no answer."""
+    association._reactor_checkpoint.clear()
+    wait_until(lambda: association._is_paused)
+    association.dimse.send_msg(store_request(sop_class, sop_instance, data), context)
+    _, response = association.dimse.get_msg(block=True)
+    association._reactor_checkpoint.set()
+    return response.Status if response else None
+
+
+def store_request(sop_class: str, sop_instance: str, data: bytes) -> C_STORE:
+    request = C_STORE()
+    request.MessageID, request.Priority = 1, 2
+    request.AffectedSOPClassUID, request.AffectedSOPInstanceUID = sop_class, sop_instance
+    request.DataSet = BytesIO(data)
+    return request
+
+
+def command_pdu(context: int, sop_class: str, sop_instance: str) -> bytes:
+    """Encode the P-DATA-TF PDU of a C-STORE command alone."""
+    message = C_STORE_RQ()
+    message.primitive_to_message(store_request(sop_class, sop_instance, b"x"))
+    encoded: bytes = P_DATA_TF(next(iter(message.encode_msg(context, 0)))).encode()
+    return encoded
+
+
+def data_pdu(context: int, data: bytes, *, last: bool) -> bytes:
+    return data_pdu_head(context, len(data), last=last) + data
+
+
+def data_pdu_head(context: int, size: int, *, last: bool) -> bytes:
+    """Encode the head of a P-DATA-TF PDU with one data fragment of ``size`` bytes (PS3.8 section 9.3.5)."""
+    return struct.pack(">BxLLBB", 4, size + 6, size + 2, context, 2 if last else 0)
+
+
+def wait_until(condition: Any) -> None:
+    """Wait for something another thread does; fails loudly instead of hanging."""
+    event, deadline = threading.Event(), time.monotonic() + DEADLINE_S
+    while not condition():
+        if time.monotonic() > deadline:
+            raise AssertionError("waited in vain")
+        event.wait(0.005)
