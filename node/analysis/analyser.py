@@ -21,10 +21,11 @@ from models.findings import (
     NoduleMeasurement,
     PatientFacts,
 )
-from models.lung_rads import ScreenedNodule, Size, assess_exam, assess_nodule
+from models.lung_rads import assess_exam, assess_nodule
 from models.lungs import segment_lungs
 from models.measurement import side_of, third_of
 from models.nodules import DEFAULT_THRESHOLD, find_nodules
+from models.screened_nodule import ScreenedNodule, Size
 from models.volume import Volume
 from node.analysis.device import resolve_device
 from node.analysis.identity import rule_based_models

@@ -58,7 +58,8 @@ _PIXEL_TAGS = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})  # Float, Double F
 _UNDEFINED_LENGTH = 0xFFFFFFFF  # PS3.5 section 7.1.1
 _ITEM, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE0DD  # PS3.5 Table A.4-1
 _LONGEST_VALUE = 1 << 20  # bytes; the only long value among the tags above is a sequence of a few macros
-_LONGEST_INFLATED_HEADER = 64 << 20  # bytes; a deflated data set may grow a thousandfold
+_MOST_ELEMENTS = 50_000  # of a data set, without those in sequences; a hundred times what images have
+_LONGEST_INFLATED_HEADER = 16 << 20  # bytes; a deflated data set may grow a thousandfold
 # What pydicom and the standard library raise on hostile bytes.
 _UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, EOFError, struct.error,
                NotImplementedError, RecursionError, zlib.error)  # fmt: skip
@@ -117,10 +118,14 @@ class _PixelsReached:
     """Stops the reading at the pixel data and remembers how long they are said to be."""
 
     def __init__(self) -> None:
+        self._elements = 0
         self.length: int | None = None
         self.value_offset = 12  # bytes from the tag to the value: explicit VR with a 32-bit length
 
     def __call__(self, tag: BaseTag, vr: str | None, length: int) -> bool:
+        self._elements += 1
+        if self._elements > _MOST_ELEMENTS:
+            raise CannotUnderstand(f"the data set has more than {_MOST_ELEMENTS} elements")
         if tag not in _PIXEL_TAGS:
             return False
         self.length = length

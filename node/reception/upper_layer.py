@@ -142,6 +142,7 @@ class StreamingProvider(DULServiceProvider):
         self.daemon = True
         self._run_loop_delay = 0  # WaitingSocket.ready does the waiting
         self._on_end = on_end
+        self._serving = False
         self.to_user_queue = _AnnouncingQueue(lambda: assoc.dimse.msg_queue.put((None, None)))
 
     def run_reactor(self) -> None:
@@ -152,6 +153,10 @@ class StreamingProvider(DULServiceProvider):
             self.assoc.dimse.discard()
             self._on_end()
             self.socket.close_waker()
+
+    def idle_timer_expired(self) -> bool:
+        """Tell whether the peer has been silent too long; while it waits for our answer it is not."""
+        return not self._serving and bool(super().idle_timer_expired())
 
     def send_pdu(self, primitive: Any) -> None:
         """Send, also while the thread waits for data."""
@@ -211,7 +216,12 @@ class StreamingProvider(DULServiceProvider):
             dimse.add_data(piece)
             self._idle_timer.restart()
         if control & _LAST:
-            dimse.end_data(context_id)
+            self._serving = True
+            try:
+                dimse.end_data(context_id)
+            finally:
+                self._serving = False
+                self._idle_timer.restart()
 
 
 class _AnnouncingQueue(queue.Queue[Any]):
