@@ -280,7 +280,7 @@ def test_encapsulated_pixels_that_are_cut_off_are_refused(node: Node) -> None:
 
 
 @pytest.mark.parametrize(
-    "garbage", [b"", b"\x00", b"garbage" * 100, bytes(4096), b"\x00" * 128 + b"DICM" + b"\x02" * 99]
+    "garbage", [b"\xff\xff", b"\x00", b"garbage" * 100, bytes(4096), b"\x00" * 128 + b"DICM" + b"\x02" * 99]
 )
 def test_garbage_is_refused_and_the_association_lives(node: Node, association: Association, garbage: bytes) -> None:
     status = send(association, ct(), garbage)
