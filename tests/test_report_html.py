@@ -216,10 +216,11 @@ def test_a_volume_without_findings_is_not_processed(series: AssembledSeries) -> 
 
 
 def test_found_and_missed_are_told_apart(series: AssembledSeries, findings: Findings) -> None:
-    known = [*known_from(findings)[:2], KnownNodule((0.0, 0.0, 0.0), 6.0)]
+    known = [*known_from(findings)[:2], KnownNodule((0.0, 0.0, 0.0), 6.0, "ground_glass")]
     said = Page(build_html(series, findings, REPORT, known)).said()
     assert "2 of 3 known nodules were marked within half their diameter; 1 other mark (nodule 3)." in said
     assert said.count("missed") == 1
+    assert "ground glass" in said
 
 
 def test_without_known_nodules_there_is_no_comparison(page: Page) -> None:

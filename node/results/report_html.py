@@ -157,7 +157,7 @@ def _comparison(known: Sequence[KnownNodule], findings: Findings) -> dict[str, A
 def _compared(match: Match[Nodule]) -> dict[str, str]:
     known, nodule = match.known, match.nodule
     place = ", ".join(f"{coordinate:.0f}" for coordinate in known.center_lps_mm)
-    row = {"place": place, "kind": known.kind or "not known", "diameter": f"{known.diameter_mm:.1f}"}
+    row = {"place": place, "kind": known.kind.replace("_", " ") or "not known", "diameter": f"{known.diameter_mm:.1f}"}
     if nodule is None or match.distance_mm is None:
         return row | {"found": "", "distance": "", "measured": "", "type": ""}
     measured = nodule_row(nodule)
