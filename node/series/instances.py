@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from pydicom import Dataset
+from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.uid import CTImageStorage, EnhancedCTImageStorage, LegacyConvertedEnhancedCTImageStorage
 
 from node.errors import CannotUnderstand
@@ -28,7 +29,20 @@ _TEXT_VALUES = 16  # of a multi-valued attribute; what is beyond is dropped
 _LARGEST_INTEGER = 2**31 - 1  # IS (PS3.5 Table 6.2-1)
 _LARGEST_MM = 1e6  # a kilometre: no length or position of a CT is beyond
 # What pydicom raises when it converts a value that is not what its VR promises.
-_MALFORMED = (ValueError, TypeError, ArithmeticError, AttributeError, LookupError, RuntimeError, EOFError, struct.error)
+_MALFORMED = (
+    *(
+        ValueError,
+        TypeError,
+        ArithmeticError,
+        AttributeError,
+        LookupError,
+        RuntimeError,
+        EOFError,
+        OSError,
+        struct.error,
+    ),
+    *(BytesLengthException, InvalidDicomError),
+)
 # Functional group macros that hold for all frames of a multi-frame CT (PS3.3 A.38.1.4).
 _SHARED_MACROS = ("PixelMeasuresSequence", "PlaneOrientationSequence", "CTReconstructionSequence")
 
