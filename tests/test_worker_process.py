@@ -49,7 +49,7 @@ def test_a_child_that_is_killed_in_a_job_is_an_error_and_the_next_job_gets_a_new
 def test_a_child_that_hangs_is_ended(tmp_path: Path) -> None:
     worker = child(tmp_path, "sys.stdin.readline()\nsys.stdin.readline()\n")
     worker.start()
-    with pytest.raises(WorkerDied, match="took more than 0.2 s"):
+    with pytest.raises(WorkerDied, match=r"took more than 0\.2 s"):
         worker.ask({}, 0.2)
     worker.close()
 

@@ -44,7 +44,7 @@ def status_of(ledger: Ledger) -> dict[str, Any]:
 
 def _series(record: SeriesRecord) -> dict[str, Any]:
     values = {key: getattr(record, key) for key in _SHOWN}
-    return {**values, "instances": record.instance_count, "last_arrival": record.last_arrival}
+    return {"key": record.key, **values, "instances": record.instance_count, "last_arrival": record.last_arrival}
 
 
 def _delivery(record: DeliveryRecord) -> dict[str, Any]:
@@ -59,10 +59,10 @@ def _plain(value: object) -> str:
 
 def _print(status: dict[str, Any]) -> None:
     console = Console()
-    table = Table("series", "instances", "state", "why", title="Series")
+    table = Table("key", "series", "instances", "state", "why", title="Series")
     for row in status["series"]:
         why = row["reason"] or row["completeness"] or ""
-        table.add_row(row["series_instance_uid"], str(row["instances"]), row["state"], why)
+        table.add_row(row["key"], row["series_instance_uid"], str(row["instances"]), row["state"], why)
     console.print(table)
     deliveries = Table("destination", "state", "results", title="Deliveries")
     for destination, counts in status["deliveries"].items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -18,6 +19,14 @@ class DeliveryState(StrEnum):
     WARNING = "WARNING"  # stored, with a warning status
     REFUSED = "REFUSED"  # refused for a reason that a retry cannot cure
     HELD = "HELD"  # every attempt is used up; `pulmonode retry` puts it back
+
+
+def log_key(uid: str) -> str:
+    """Give the short name under which the log speaks of a series or an object; ``pulmonode status`` shows it too.
+
+    Logs are copied into tickets and mails: a UID in them would lead back to the patient's study.
+    """
+    return hashlib.sha256(uid.encode()).hexdigest()[:10]
 
 
 @dataclass(frozen=True)
@@ -39,6 +48,11 @@ class SeriesRecord:
     attempts: int
     next_attempt_at: datetime | None
     files_removed_at: datetime | None
+
+    @property
+    def key(self) -> str:
+        """The short name of the series in the log."""
+        return log_key(self.series_instance_uid)
 
 
 @dataclass(frozen=True)

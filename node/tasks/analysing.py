@@ -123,29 +123,28 @@ class AnalysisTask:
         if "error" not in answer:
             self._record(record, answer, now)
         elif record.refusal_code is not None:
-            logger.error("no notice for series %s: %s", uid, answer["message"])
+            logger.error("no notice for series %s: %s", record.key, answer["message"])
             self._ledger.series.fail(uid, record.refusal_code, f"{record.reason}; no notice: {answer['message']}", now)
         elif answer["retry"] and attempt < self._rules.attempts:
-            logger.warning("attempt %d at series %s failed: %s", attempt, uid, answer["message"])
+            logger.warning("attempt %d at series %s failed: %s", attempt, record.key, answer["message"])
             wait = timedelta(seconds=RETRY_WAIT_S)
             self._ledger.series.postpone(uid, answer["error"], answer["message"], now + wait)
         else:
             self._give_up(record, answer["message"])
 
     def _give_up(self, record: SeriesRecord, reason: str) -> None:
-        logger.error("series %s cannot be analysed: %s", record.series_instance_uid, reason)
+        logger.error("series %s cannot be analysed: %s", record.key, reason)
         self._ledger.series.give_up(record.series_instance_uid, GIVEN_UP, reason)
 
     def _record(self, record: SeriesRecord, answer: dict[str, Any], now: datetime) -> None:
         outcome = self._outcome(record, answer)
         is_silent = answer["code"] is not None and not self._rules.notices
         destinations: Sequence[str] = () if is_silent else self._rules.destinations
-        uid = record.series_instance_uid
         finished_at = now + timedelta(seconds=outcome.wall_s)
         if not self._ledger.outcomes.record(record, outcome, destinations, finished_at):
-            logger.info("series %s changed while it was analysed; it will be analysed again", uid)
+            logger.info("series %s changed while it was analysed; it will be analysed again", record.key)
             return
-        logger.info("series %s: %s in %.1f s %s", uid, outcome.state, outcome.wall_s, outcome.reason or "")
+        logger.info("series %s: %s in %.1f s %s", record.key, outcome.state, outcome.wall_s, outcome.reason or "")
         self._on_results()
 
     def _outcome(self, record: SeriesRecord, answer: dict[str, Any]) -> OutcomeRecord:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from node.ledger.ledger import Ledger
-from node.ledger.records import SeriesRecord
+from node.ledger.records import SeriesRecord, log_key
 from node.ledger.series import digest_of
 from node.series.completeness import SeriesSnapshot, end_instances, judge, needs_look_at_lungs
 from node.series.selection import SelectionRules, SeriesSummary, outranks, refusal, select, summarize
@@ -102,7 +102,7 @@ class CompletionTask:
         judged = judge(snapshot, now, self._rules.quiet_s, study_began, self._rules.study_cap_s)
         if judged.evidence and self._ledger.series.set_complete(uid, len(snapshot.headers), judged.reason):
             self._looked.pop((uid, record.instance_count), None)
-            logger.info("series %s is complete (%s): %s", uid, judged.evidence, judged.reason)
+            logger.info("series %s is complete (%s): %s", record.key, judged.evidence, judged.reason)
 
     def _may_be_over(self, record: SeriesRecord, study_began: datetime, now: datetime) -> bool:
         """Spare reading the headers each second of a series that is arriving right now."""
@@ -165,12 +165,12 @@ class CompletionTask:
             # Silence would read as a negative result: the study gets a notice on its largest CT series.
             self._choose(complete[selection.nearest], now, (NO_SUITABLE_SERIES, reasons.pop(selection.nearest)))
         for uid, reason in reasons.items():
-            logger.info("series %s is not analysed: %s", uid, reason)
+            logger.info("series %s is not analysed: %s", log_key(uid), reason)
             self._ledger.series.skip(uid, reason, now)
 
     def _choose(self, record: SeriesRecord, now: datetime, refused: tuple[str, str] | None = None) -> None:
         files = self._ledger.instances.files(record.series_instance_uid)
         digest = digest_of((uid, sha256) for uid, _, sha256 in files)
         self._ledger.series.choose(record, digest, now, refused)
-        logger.info("series %s is ready: %s", record.series_instance_uid, refused[1] if refused else "chosen")
+        logger.info("series %s is ready: %s", record.key, refused[1] if refused else "chosen")
         self._on_ready()

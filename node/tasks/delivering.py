@@ -96,5 +96,5 @@ class DeliveryTask:
         again: datetime | None = None,
     ) -> None:
         level = logging.INFO if state in {DeliveryState.STORED, DeliveryState.WARNING} else logging.WARNING
-        logger.log(level, "%s to %s: %s %s", record.sop_instance_uid, self._destination.name, state, message)
+        logger.log(level, "%s to %s: %s, %s", Path(record.path).name, self._destination.name, state, message)
         self._ledger.record_answer(record, state, now, status=status, message=message, next_attempt_at=again)

@@ -60,7 +60,7 @@ class RetentionTask:
         """Mark first, then remove: a crash in between leaves files, never a series that looks whole and is not."""
         self._ledger.series.mark_removed(record.series_instance_uid, now)
         shutil.rmtree(self._instances / record.series_instance_uid, ignore_errors=True)
-        logger.info("series %s: instances removed after their retention time", record.series_instance_uid)
+        logger.info("series %s: instances removed after their retention time", record.key)
 
     def _is_owed(self, record: SeriesRecord) -> bool:
         """Tell whether a destination has not got a result of this series yet."""
