@@ -24,9 +24,9 @@ _SHARP = (
     r"LUNG\b.*",
     r"DETAIL\b.*",
     r"[A-Z]{1,2}[5-9]\d[A-Z]?",  # Siemens B50f..B90f, Bl57
-    r"(L|D|E|Y[A-E]|LI?)",  # Philips
+    r"(LI?|D|E|Y[A-E])",  # Philips
     r"FC(3|5|8)\d\b.*",  # Toshiba, Canon bone and lung
-    r"(BONE|EDGE|ULTRA)\b.*",
+    r"(BONE|EDGE|ULTRA).*",
 )
 
 
