@@ -407,6 +407,8 @@ def test_a_nodule_that_does_not_say_what_it_may_be_leaves_the_exam_undetermined(
         ((SOLID, 5.4, False, False), "no routine follow-up"),
         ((SOLID, 5.5, False, False), "CT at 6-12 months, then consider CT at 18-24 months"),
         ((SOLID, 7, False, True), "CT at 6-12 months, then CT at 18-24 months"),
+        ((SOLID, 8.4, False, False), "CT at 6-12 months, then consider CT at 18-24 months"),
+        ((SOLID, 8.5, False, False), "consider CT at 3 months, PET/CT or tissue sampling"),
         ((SOLID, 9, False, False), "consider CT at 3 months, PET/CT or tissue sampling"),
         ((SOLID, 9, False, True), "consider CT at 3 months, PET/CT or tissue sampling"),
         ((SOLID, 5, False, True), "optional CT at 12 months"),

@@ -276,6 +276,11 @@ def test_a_summary_of_coronal_slices_is_tilted_by_90_degrees() -> None:
     assert found.tilt_degrees == pytest.approx(90.0)
 
 
+def test_axial_slices_of_a_prone_patient_are_not_tilted() -> None:
+    prone = (1.0, 0.0, 0.0, 0.0, -1.0, 0.0)
+    assert summarize([header(k, image_orientation_patient=prone) for k in range(10)]).tilt_degrees == 0.0
+
+
 def test_a_multi_frame_object_counts_its_frames_and_takes_its_thickness() -> None:
     enhanced = header(
         0, sop_class_uid=EnhancedCTImageStorage, number_of_frames=200, image_position_patient=(), slice_thickness_mm=1.5
