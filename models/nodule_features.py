@@ -12,6 +12,19 @@ from models.nodule_mask import Growth, Patch, grow
 SHELL_RADII = 1.5  # the shell on which exits are counted, in radii of the inscribed ball
 SHELL_MM = (1.5, 3.0)  # distances of its two faces beyond that
 
+BLOBNESS_UNIT = 0.05  # 1000 HU; only moves the intercept
+INTERCEPT = -2.97
+WEIGHTS = {
+    "log_blobness": 3.94,
+    "roundness": 5.07,
+    "log_radius": 0.34,
+    "contrast": -3.59,  # at equal blobness, a faint blob is rounder than a bright one
+    "exits": -15.77,
+    "wall": -12.09,
+    "log_elongation": -1.67,
+    "fullness": 5.71,
+}
+
 
 @dataclass(frozen=True)
 class Features:
@@ -67,6 +80,29 @@ def features_of(patch: Patch, blobness: float, roundness: float) -> tuple[Featur
         fullness=fullness,
     )
     return features, growth
+
+
+def probability_of(features: Features) -> float:
+    """Give the probability that a candidate is a nodule: a logistic function of its features.
+
+    The weights were fitted (logistic loss, ridge 1.0 on standardised features) on generated chests only: 14 of
+    ``training.phantom`` with slices of 1 to 3 mm and 84 planted nodules of 4 to 27 mm of all types; 81 marks that
+    were the strongest on a nodule against 2,339 on none. With one chest left out at a time, at 0.5: 65 of 84 found
+    and no other mark, at 0.2: 70 and 0.6 other marks a chest. No patient was used to fit. Patients have more
+    that looks like a nodule: there the number ranks marks and is not calibrated.
+    """
+    values = {
+        "log_blobness": np.log(features.blobness / BLOBNESS_UNIT),
+        "roundness": features.roundness,
+        "log_radius": features.log_radius,
+        "contrast": features.contrast,
+        "exits": features.exits,
+        "wall": features.wall,
+        "log_elongation": np.log1p(features.elongation),
+        "fullness": features.fullness,
+    }
+    logit = INTERCEPT + sum(weight * values[name] for name, weight in WEIGHTS.items())
+    return float(1 / (1 + np.exp(-np.clip(logit, -50, 50))))
 
 
 def _shell(patch: Patch, growth: Growth) -> tuple[float, float]:
