@@ -3,21 +3,36 @@
 from __future__ import annotations
 
 import hashlib
+import struct
 import tarfile
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydicom import dcmread
-from pydicom.errors import InvalidDicomError
+from pydicom.errors import BytesLengthException, InvalidDicomError
 
 from node.errors import CannotUnderstand, ConfigError
 from node.series.instances import InstanceHeader, header_of
 
-_UNREADABLE = (InvalidDicomError, OSError, ValueError, KeyError, EOFError, AttributeError, NotImplementedError)
+_UNREADABLE = (
+    ArithmeticError,
+    AttributeError,
+    BytesLengthException,
+    EOFError,
+    InvalidDicomError,
+    LookupError,
+    NotImplementedError,
+    OSError,
+    TypeError,
+    ValueError,
+    struct.error,
+    zlib.error,
+)  # what pydicom raises on damaged data
 
 
 @dataclass(frozen=True)

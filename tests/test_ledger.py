@@ -158,6 +158,13 @@ def test_a_failed_series_waits_for_analysis_again_when_it_is_put_back(ledger: Le
     assert (again.attempts, again.refusal_code, again.input_digest) == (0, None, record.input_digest)
 
 
+def test_a_late_slice_during_a_failing_analysis_keeps_the_series_open(ledger: Ledger) -> None:
+    ready(ledger)
+    add_instance(ledger, 2)
+    ledger.series.fail(SERIES, "INTERNAL_ERROR", "a reason", NOW)
+    assert state(ledger) is SeriesState.RECEIVING
+
+
 def test_putting_back_what_is_not_broken_changes_nothing(ledger: Ledger) -> None:
     ready(ledger)
     assert ledger.put_back(SERIES, NOW) == []

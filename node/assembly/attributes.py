@@ -8,10 +8,11 @@ from typing import Any
 
 from pydicom import Dataset
 from pydicom.datadict import dictionary_description
+from pydicom.errors import BytesLengthException
 
 from node.errors import AssemblyError
 
-_MALFORMED = (ValueError, TypeError, OverflowError, ArithmeticError, AttributeError, NotImplementedError)
+_MALFORMED = (ArithmeticError, AttributeError, BytesLengthException, NotImplementedError, TypeError, ValueError)
 _SHOWN_CHARACTERS = 40  # of a malformed value in a message
 
 

@@ -29,6 +29,7 @@ from node.errors import UndecodableSlice
 DECODING_ERRORS = (
     ArithmeticError,
     AttributeError,
+    BytesLengthException,
     EOFError,
     LookupError,
     NotImplementedError,

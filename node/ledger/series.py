@@ -127,17 +127,15 @@ class SeriesLedger:
             )
 
     def fail(self, series_instance_uid: str, code: str, reason: str, at: datetime) -> None:
-        """Mark a series FAILED when not even its notice could be made."""
+        """Mark a READY series FAILED when not even its notice could be made.
+
+        A series that a late slice has opened again in the meantime stays open.
+        """
+        mine = series.c.series_instance_uid == series_instance_uid
         with self._engine.begin() as connection:
-            move(
-                connection,
-                series_instance_uid,
-                SeriesEvent.FAILED,
-                at,
-                reason,
-                reason_code=code,
-                reason=reason,
-            )
+            if connection.scalar(select(series.c.state).where(mine)) == SeriesState.READY:
+                columns = {"reason_code": code, "reason": reason}
+                move(connection, series_instance_uid, SeriesEvent.FAILED, at, reason, **columns)
 
     def mark_removed(self, series_instance_uid: str, at: datetime) -> None:
         """Note that the files of a series are removed by retention; sent again, they are new instances."""
