@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 from pydicom import Dataset, dcmread
+from pydicom.errors import BytesLengthException
 from pydicom.pixels.utils import iter_pixels
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
 from scipy.ndimage import shift as shift_image
