@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import struct
 import threading
 import time
@@ -88,7 +89,10 @@ def associate(
     entity = AE(calling)
     entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = DEADLINE_S
     proposed = [build_context(VERIFICATION), *(build_context(sop, [syntax]) for sop, syntax in dict.fromkeys(contexts))]
-    return entity.associate("127.0.0.1", port, contexts=proposed, ae_title=called)
+    association = entity.associate("127.0.0.1", port, contexts=proposed, ae_title=called)
+    if association.is_established:
+        association.dul.socket.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return association
 
 
 def context_id(association: Association, sop_class: str, syntax: str) -> int | None:
@@ -100,11 +104,31 @@ def context_id(association: Association, sop_class: str, syntax: str) -> int | N
 
 def send_raw(association: Association, context: int, sop_class: str, sop_instance: str, data: bytes) -> int | None:
     """Send one C-STORE with exactly these bytes; give the status, or None when there was no answer."""
+    if not data:  # pynetdicom would announce a data set and send none
+        return send_wire(association, command_pdu(context, sop_class, sop_instance) + data_pdu(context, b"", last=True))
+    with _paused(association):
+        association.dimse.send_msg(store_request(sop_class, sop_instance, data), context)
+        return _status(association)
+
+
+def send_wire(association: Association, wire: bytes) -> int | None:
+    """Send bytes past pynetdicom; give the status of the response."""
+    with _paused(association):
+        association.dul.socket.socket.sendall(wire)
+        return _status(association)
+
+
+@contextmanager
+def _paused(association: Association) -> Iterator[None]:
+    """Keep the association's own thread from taking the response."""
     association._reactor_checkpoint.clear()
     wait_until(lambda: association._is_paused)
-    association.dimse.send_msg(store_request(sop_class, sop_instance, data), context)
-    _, response = association.dimse.get_msg(block=True)
+    yield
     association._reactor_checkpoint.set()
+
+
+def _status(association: Association) -> int | None:
+    _, response = association.dimse.get_msg(block=True)
     return response.Status if response else None
 
 

@@ -44,6 +44,7 @@ from tests.raw_sender import (
     data_pdu_head,
     running_node,
     send_raw,
+    send_wire,
     wait_until,
 )
 
@@ -534,3 +535,17 @@ def test_private_notes_do_not_reach_the_log(
     assert "refused" in caplog.text
     assert "Secret" not in caplog.text
     assert "4711" not in caplog.text
+
+
+def test_a_request_without_a_data_set_is_refused(node: Node, association: Association) -> None:
+    """PS3.7 Table 9.3-1: (0000,0800) 0101H says that there is none."""
+    context = context_id(association, *CT)
+    assert context is not None
+    command = command_pdu(context, CT[0], "1.2.3")
+    present = struct.pack("<HHLH", 0, 0x0800, 2, 1)
+    assert command.count(present) == 1
+
+    status = send_wire(association, command.replace(present, struct.pack("<HHLH", 0, 0x0800, 2, 0x0101)))
+
+    assert status == CANNOT_UNDERSTAND
+    assert send(association, ct()) == SUCCESS

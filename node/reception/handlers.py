@@ -9,7 +9,7 @@ from typing import Protocol
 
 from pynetdicom.events import Event
 
-from node.errors import OutOfResources, ReceptionError
+from node.errors import CannotUnderstand, OutOfResources, ReceptionError
 from node.reception.inbox import ReceivedInstance
 
 logger = logging.getLogger(__name__)
@@ -29,7 +29,11 @@ class StoreInbox(Protocol):
 
 def handle_store(event: Event, inbox: StoreInbox, clock: Callable[[], datetime]) -> int:
     """Store one instance undecoded and return its DIMSE status (PS3.4 Table B.2-1)."""
-    received = ReceivedInstance(event.request.incoming, event.assoc.association_id, clock())
+    incoming = getattr(event.request, "incoming", None)
+    if incoming is None:
+        logger.warning("a C-STORE request without a data set refused with 0x%04X", CannotUnderstand.status)
+        return CannotUnderstand.status
+    received = ReceivedInstance(incoming, event.assoc.association_id, clock())
     try:
         inbox.add(received)
     except ReceptionError as error:

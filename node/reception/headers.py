@@ -62,7 +62,7 @@ _MOST_ELEMENTS = 50_000  # of a data set, without those in sequences; a hundred 
 _LONGEST_INFLATED_HEADER = 16 << 20  # bytes; a deflated data set may grow a thousandfold
 # What pydicom and the standard library raise on hostile bytes.
 _UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, EOFError, struct.error,
-               NotImplementedError, RecursionError, zlib.error)  # fmt: skip
+               NotImplementedError, RecursionError, zlib.error, OSError)  # fmt: skip
 
 
 def read_header(path: Path, data_set_offset: int, transfer_syntax_uid: str) -> InstanceHeader:
@@ -77,13 +77,15 @@ def read_header(path: Path, data_set_offset: int, transfer_syntax_uid: str) -> I
     ------
     CannotUnderstand
         The bytes are not a data set in this transfer syntax, a value is cut off, or a UID is missing.
+    OSError
+        The file cannot be opened.
     """
-    try:
-        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-            content.seek(data_set_offset)
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        content.seek(data_set_offset)
+        try:
             return header_of(_read(cast(BinaryIO, content), transfer_syntax_uid))
-    except _UNREADABLE as error:
-        raise CannotUnderstand(f"the data set cannot be read ({type(error).__name__})") from None
+        except _UNREADABLE as error:
+            raise CannotUnderstand(f"the data set cannot be read ({type(error).__name__})") from None
 
 
 def _read(content: BinaryIO, transfer_syntax_uid: str) -> Dataset:

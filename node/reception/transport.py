@@ -16,6 +16,7 @@ from pynetdicom.transport import AssociationSocket
 
 _BUFFER_BYTES = 1 << 18  # one read; two PDUs of the size that DCMTK sends
 _WAIT_S = 0.1  # longest wait for data before timers are looked at
+_QUICK_ACK = getattr(socket, "TCP_QUICKACK", None)  # Linux only
 _IDLE_S = 0.001  # between looks at a socket that is not open
 
 
@@ -94,6 +95,7 @@ class WaitingSocket(AssociationSocket):
             received = source.recv_into(self._buffer[: min(count, _BUFFER_BYTES)])
             if received == 0:
                 raise ConnectionLost("the peer closed the connection within a PDU")
+            _acknowledge(source)
             count -= received
             yield self._buffer[:received]
 
@@ -102,3 +104,12 @@ class WaitingSocket(AssociationSocket):
             raise ConnectionLost("the connection is closed")
         opened: socket.socket = self.socket
         return opened
+
+
+def _acknowledge(source: socket.socket) -> None:
+    """Send the TCP acknowledgement now: many senders leave Nagle's algorithm on and wait 40 ms for it.
+
+    The kernel falls back to delayed acknowledgements by itself, so this is said with each read (tcp(7)).
+    """
+    if _QUICK_ACK is not None:
+        source.setsockopt(socket.IPPROTO_TCP, _QUICK_ACK, 1)
