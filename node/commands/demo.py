@@ -90,14 +90,14 @@ def _tell_findings(console: Console, report: dict[str, Any], known: tuple[KnownN
     lungs = report["lungs"]
     console.print(f"lungs: right {lungs['right_ml']:.0f} ml, left {lungs['left_ml']:.0f} ml")
     console.print(f"Lung-RADS {report['lung_rads'] or 'undetermined'}; {len(report['nodules'])} nodules marked")
-    table = Table("id", "where", "diameter mm", "volume mm3", "type", "probability", "Lung-RADS")
+    table = Table("id", "where", "mm", "mm3", "type", "prob.", "Lung-RADS")
     for nodule in report["nodules"]:
         table.add_row(
             str(nodule["id"]),
-            nodule["location"],
+            nodule["location"].replace(" lung", ""),
             f"{nodule['mean_diameter_mm']:.1f}",
             f"{nodule['volume_mm3']:.0f}",
-            nodule["attenuation"],
+            nodule["attenuation"].replace("_", " "),
             f"{nodule['probability']:.2f}",
             nodule["lung_rads"] or "-",
         )
@@ -115,7 +115,7 @@ def _tell_comparison(console: Console, report: dict[str, Any], known: tuple[Know
         found = match.nodule
         table.add_row(
             f"{match.known.diameter_mm:.1f} mm",
-            match.known.kind,
+            match.known.kind.replace("_", " "),
             str(found.id) if found else "missed",
             f"{diameters[found.id]:.1f}" if found else "",
             f"{match.distance_mm:.1f}" if match.distance_mm is not None else "",

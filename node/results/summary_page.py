@@ -50,13 +50,13 @@ _SMALL = 15
 _COLUMNS = (
     ("No.", "number", 60, "l"),
     ("Place", "place", 100, "l"),
-    ("Type", "type", 290, "l"),
-    ("Mean mm", "mean_mm", 515, "r"),
-    ("Axes mm", "axes_mm", 640, "r"),
-    ("mm³", "volume_mm3", 715, "r"),
-    ("Mean HU", "mean_hu", 800, "r"),
-    ("Prob.", "probability", 860, "r"),
-    ("Brock", "brock", 965, "r"),
+    ("Type", "type", 272, "l"),
+    ("Mean mm", "mean_mm", 500, "r"),
+    ("Axes mm", "axes_mm", 615, "r"),
+    ("mm³", "volume_mm3", 685, "r"),
+    ("HU", "mean_hu", 740, "r"),
+    ("Prob.", "probability", 800, "r"),
+    ("Brock", "brock", 920, "r"),
     ("Lung-RADS", "lung_rads", 1056, "r"),
 )
 
