@@ -28,11 +28,14 @@ from pydicom.uid import (
     generate_uid,
 )
 from pynetdicom.association import Association
+from pynetdicom.dimse_messages import C_STORE_RSP
+from pynetdicom.dimse_primitives import C_STORE
 
 from node.durable import sync_folder
 from node.errors import ConfigError
 from node.reception.contexts import TRANSFER_SYNTAXES
 from node.reception.peers import Peer, rejection_of
+from node.reception.responses import store_response
 from node.reception.scp import Receiver, ReceptionSettings
 from tests.raw_sender import (
     VERIFICATION,
@@ -549,3 +552,16 @@ def test_a_request_without_a_data_set_is_refused(node: Node, association: Associ
 
     assert status == CANNOT_UNDERSTAND
     assert send(association, ct()) == SUCCESS
+
+
+@pytest.mark.parametrize("status", [0x0000, 0xA700, 0xC000])
+def test_the_short_response_is_what_pynetdicom_would_send(status: int) -> None:
+    response = C_STORE()
+    response.MessageIDBeingRespondedTo, response.Status = 4711, status
+    response.AffectedSOPClassUID, response.AffectedSOPInstanceUID = CT[0], "1.2.3.4"
+    message = C_STORE_RSP()
+    message.primitive_to_message(response)
+
+    ((_, expected),) = next(iter(message.encode_msg(1, 0))).presentation_data_value_list
+
+    assert store_response(4711, CT[0], "1.2.3.4", status) == expected[1:]

@@ -19,12 +19,14 @@ from typing import Any
 
 from pynetdicom.dimse import DIMSEServiceProvider
 from pynetdicom.dimse_messages import C_STORE_RQ
+from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.dul import DULServiceProvider
 from pynetdicom.pdu_primitives import P_DATA
 from pynetdicom.service_class import StorageServiceClass
 
 from node.reception.incoming import IncomingInstance
 from node.reception.part10 import Announcement
+from node.reception.responses import store_response
 
 logger = logging.getLogger(__name__)
 
@@ -96,6 +98,21 @@ class StreamingDimse(DIMSEServiceProvider):
             return self.msg_queue.get(timeout=_LOOK_S)
         except queue.Empty:
             return None, None
+
+    def send_msg(self, primitive: Any, context_id: int) -> None:
+        """Send a message; the answer to a C-STORE the short way."""
+        if not isinstance(primitive, C_STORE) or primitive.MessageIDBeingRespondedTo is None:
+            super().send_msg(primitive, context_id)
+            return
+        command = store_response(
+            primitive.MessageIDBeingRespondedTo,
+            primitive.AffectedSOPClassUID,
+            primitive.AffectedSOPInstanceUID,
+            primitive.Status,
+        )
+        response = P_DATA()
+        response.presentation_data_value_list.append((context_id, bytes([_COMMAND | _LAST]) + command))
+        self.dul.send_pdu(response)
 
     def _check_command(self, size: int) -> None:
         if self.message is None:
@@ -177,6 +194,10 @@ class StreamingProvider(DULServiceProvider):
         if threading.current_thread() is not self:
             self.join()
         return True
+
+    def _is_transport_event(self) -> bool:
+        """Look at the socket, and wait there, only when no event waits for the state machine."""
+        return self.event_queue.empty() and bool(super()._is_transport_event())
 
     def _read_pdu_data(self) -> None:
         if self.state_machine.current_state != _ESTABLISHED:
