@@ -48,7 +48,7 @@ def measure_nodule(volume: Volume, lungs: Lungs, candidate: Candidate) -> Nodule
     whole = _with_ground_glass(patch, growth, volume.spacing_kji_mm[0])
     extent = growth if whole is None else whole
     fitted, level_hu = _fitted(patch, extent, uniform=whole is None)
-    long_axis, short_axis = _calipers(patch, fitted, level_hu, grid, volume)
+    long_axis, short_axis = _calipers(patch, fitted, rim(patch, extent), level_hu, grid, volume)
     mask, offset = _native(fitted, grid, candidate, volume)
     values = volume.hu[_box(mask, offset)][mask].astype(np.float64)
     kind, solid_mm = _attenuation(patch, growth, whole, grid, volume)
@@ -151,14 +151,17 @@ def _fitted(patch: Patch, growth: Growth, uniform: bool) -> tuple[Mask, float]:
     return mask, level
 
 
-def _calipers(patch: Patch, mask: Mask, level_hu: float, grid: Grid, volume: Volume) -> tuple[Caliper, Caliper]:
+def _calipers(
+    patch: Patch, mask: Mask, region: Mask, level_hu: float, grid: Grid, volume: Volume
+) -> tuple[Caliper, Caliper]:
     """Measure both axes on the volume's slice where the nodule is largest, between pixels."""
     per_slice = round(1 / grid.step_kji[0])
     area = mask[::per_slice].sum(axis=(1, 2))
     plane = int(area.argmax()) * per_slice if area.any() else int(mask.sum(axis=(1, 2)).argmax())
     spacing = (patch.spacing[1], patch.spacing[2])
-    # One voxel around the mask stays in the field, so that the outline is drawn between pixels.
-    field = np.where(dilated(mask[plane][None], 1.01 * max(spacing), patch.spacing)[0], patch.hu[plane], level_hu - 500)
+    # Around the mask the field stays as it is, so that the outline is drawn between pixels; cut vessels and wall go.
+    field = np.where(region[plane], patch.hu[plane], np.minimum(patch.hu[plane], level_hu - 500))
+    field = np.where(mask[plane], np.maximum(field, level_hu), np.minimum(field, level_hu - 1))
     outline = outline_of(field.astype(np.float32), level_hu, spacing)
     if len(outline) == 0:
         outline = np.argwhere(mask[plane]).astype(np.float64) * np.asarray(spacing)
@@ -192,7 +195,7 @@ def _attenuation(
     """Tell the attenuation type, and the mean diameter of the solid core of a part-solid nodule."""
     if whole is not None:
         solid, level_hu = _fitted(patch, growth, uniform=True)
-        lines = _calipers(patch, solid, level_hu, grid, volume)
+        lines = _calipers(patch, solid, rim(patch, growth), level_hu, grid, volume)
         return Attenuation.PART_SOLID, (lines[0].length_mm + lines[1].length_mm) / 2
     if growth.core_hu <= SOLID_ABOVE_HU:
         return Attenuation.GROUND_GLASS, None

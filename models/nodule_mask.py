@@ -22,7 +22,7 @@ LUNG_HU = -850.0  # aerated lung at full inspiration, used where the patch holds
 AERATED_BELOW_HU = -600.0
 LEAST_CONTRAST_HU = 120.0  # level above the lung under which noise and normal lung would be grown
 OPENING_SHARE = 0.5  # of the nodule's inscribed radius: thinner attachments are vessels
-RIM_MM = 1.0  # given back after the opening, which rounds a nodule's surface
+RIM_MM = 0.5  # given back after the opening, which rounds a nodule's surface
 REACH = 1.7  # growth ends this many radii from the centre: leaks into the hilum stay short
 PARTIAL_VOLUME_MM = 1.6  # half width of the blurred edge that is weighted
 
