@@ -2,7 +2,7 @@
 
 The order of the rules and their numbers are those of the published Tianchi system "Yiyuan" (Gaussian per
 slice, -600 HU, 30 mm2, eccentricity 0.99, 0.68 to 8.2 l, the distance rule with its two later fixes). The
-distance is taken from the middle of the body instead of the image, so that a patient who lies off
+distance is the least one of a slice, from the middle of the body instead of the image, so that a patient who lies off
 centre is treated alike. Good for aerated lungs; consolidation and effusion are not recognised as lung.
 """
 

@@ -17,7 +17,9 @@ from models.nodule_mask import LUNG_HU, Growth, Patch
 from models.resampling import Grid, isotropic_grid, sampled
 from models.volume import Volume
 
-DEFAULT_THRESHOLD = 0.5
+# The operating point. On generated chests 0.50 and 0.55 find the same nodules and no other mark; the higher one
+# spares marks on faint 3 to 5 mm spots in patients.
+DEFAULT_THRESHOLD = 0.55
 LEAST_DIAMETER_MM = 3.0  # smaller marks are no nodules in LUNA16 and too small to act on in Lung-RADS v2022
 STEP_MM = 1.0
 BOX_MARGIN_MM = 8.0
