@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,6 +25,8 @@ from node.reception.instance_store import InstanceStore
 from node.series.instances import InstanceHeader
 
 logger = logging.getLogger(__name__)
+
+_SYNCS_AT_ONCE = 32  # associations whose files can be synced side by side
 
 
 class InstanceLedger(Protocol):
@@ -72,6 +75,7 @@ class Inbox:
         self._on_arrival = on_arrival
         self._under_way: set[str] = set()
         self._changed = threading.Condition()
+        self._disk = ThreadPoolExecutor(_SYNCS_AT_ONCE, "instance-sync")  # waits for the disk, uses no CPU
 
     def add(self, received: ReceivedInstance) -> None:
         """Store one instance; file and row are durable when this returns.
@@ -84,6 +88,7 @@ class Inbox:
         incoming = received.incoming
         try:
             incoming.check()
+            incoming.begin_sync(self._disk)
             header = read_header(incoming.path, incoming.data_set_offset, incoming.announcement.transfer_syntax_uid)
             _check_announced(header, incoming)
             with self._alone_with(header.sop_instance_uid):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from concurrent.futures import Executor, Future, wait
 from pathlib import Path
 
 from node.errors import OutOfResources
@@ -24,6 +25,7 @@ class IncomingInstance:
         self._digest = hashlib.sha256()
         self._failure: OSError | None = None
         self._descriptor: int | None = None
+        self._syncing: Future[None] | None = None
         head = file_head(announcement)
         self.data_set_offset = len(head)
         try:
@@ -47,6 +49,10 @@ class IncomingInstance:
             except OSError as error:
                 self._failure = error
 
+    def begin_sync(self, executor: Executor) -> None:
+        """Let the disk begin, while the caller reads the header; nothing more may be written."""
+        self._syncing = executor.submit(self._sync)
+
     def sync(self) -> None:
         """Make the content durable and close the file.
 
@@ -55,12 +61,8 @@ class IncomingInstance:
         OutOfResources
             Some byte did not reach the disk.
         """
-        self.check()
-        try:
-            if self._descriptor is not None:
-                os.fsync(self._descriptor)
-        except OSError as error:
-            self._failure = error
+        if self._syncing is None:
+            self._sync()
         self._close()
         self.check()
 
@@ -75,12 +77,22 @@ class IncomingInstance:
         self._close()
         self.path.unlink(missing_ok=True)
 
+    def _sync(self) -> None:
+        try:
+            if self._descriptor is not None:
+                os.fsync(self._descriptor)
+        except OSError as error:
+            self._failure = error
+
     def _write(self, data: bytes | memoryview) -> None:
         remaining = memoryview(data)
         while remaining and self._descriptor is not None:
             remaining = remaining[os.write(self._descriptor, remaining) :]
 
     def _close(self) -> None:
+        if self._syncing is not None:
+            wait([self._syncing])
+            self._syncing = None
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
