@@ -88,8 +88,8 @@ def probability_of(features: Features) -> float:
     The weights were fitted (logistic loss, ridge 1.0 on standardised features) on generated chests only: 14 of
     ``training.phantom`` with slices of 1 to 3 mm and 84 planted nodules of 4 to 27 mm of all types; 81 marks that
     were the strongest on a nodule against 2,339 on none. With one chest left out at a time, at 0.50 to 0.55: 65 of
-    84 found (19 of 29 under 8 mm) and no other mark, at 0.2: 70 and 0.6 other marks a chest. No patient was used to fit. Patients have more
-    that looks like a nodule: there the number ranks marks and is not calibrated.
+    84 found (19 of 29 up to 8 mm) and no other mark; at 0.2: 70 and 0.6 other marks a chest. No patient was used
+    to fit. Patients have more that looks like a nodule: there the number ranks marks and is not calibrated.
     """
     values = {
         "log_blobness": np.log(features.blobness / BLOBNESS_UNIT),

@@ -29,6 +29,7 @@ from node.series.states import SeriesState
 ARCHIVE_AE_TITLE = "DEMOARCHIVE"
 NODE_AE_TITLE = "PULMONODE"
 START_TIMEOUT_S = 300.0  # the first start reads torch from a cold disk
+RESULTS_TIMEOUT_S = 900.0
 _POLL_S = 0.25
 _STOP_TIMEOUT_S = 90.0
 _UNFINISHED = frozenset({SeriesState.RECEIVING, SeriesState.READY})
@@ -85,6 +86,8 @@ def running_node(folder: Path, archive_port: int, known_nodules: Path | None) ->
             destination = Destination("demo node", NODE_AE_TITLE, "127.0.0.1", port)
             _wait_until_it_answers(process, destination, folder / "node.log")
             yield RunningNode(process, destination, folder / "data")
+        except DemoError as error:
+            raise DemoError(f"{error} (its last line: {_last_line(folder / 'node.log')})") from None
         finally:
             _stop(process)
 
@@ -113,9 +116,11 @@ def wait_for_results(node: RunningNode, began: float, on_state: Callable[[str], 
     try:
         while True:
             if node.process.poll() is not None:
-                raise DemoError(f"the node ended with exit status {node.process.returncode}; see node.log")
+                raise DemoError(f"the node ended with exit status {node.process.returncode}")
             records = ledger.series.all()
             on_state(", ".join(sorted({record.state.lower() for record in records})))
+            if time.monotonic() - began > RESULTS_TIMEOUT_S:
+                raise DemoError(f"no results after {RESULTS_TIMEOUT_S:g} s")
             if records and not any(record.state in _UNFINISHED for record in records) and not _is_owed(ledger):
                 return _shown(records), time.monotonic() - began
             time.sleep(_POLL_S)
@@ -132,10 +137,10 @@ def collect(node: RunningNode, record: SeriesRecord, archive: Archive, output: P
     for result in results:
         arrived = archive.path_of(result.sop_instance_uid)
         if arrived is None:
-            raise DemoError(f"{result.path} did not arrive in the archive; see node.log")
+            raise DemoError(f"{result.path} did not arrive in the archive")
         objects.append(_copied(arrived, output / "dicom" / Path(result.path).name))
     if not results:
-        raise DemoError(f"the series ended as {record.state}: {record.reason}; see node.log")
+        raise DemoError(f"the series ended as {record.state}: {record.reason}")
     made = node.data_dir / Path(results[0].path).parent
     for path in sorted(path for path in made.rglob("*") if path.suffix in {".png", ".html", ".json"}):
         _copied(path, output / path.relative_to(made))

@@ -16,6 +16,7 @@ from rich.table import Table
 from node.commands.progress import send_with_progress
 from node.demo import (
     ARCHIVE_AE_TITLE,
+    DemoError,
     DemoResult,
     collect,
     make_phantom,
@@ -53,6 +54,8 @@ def run(source: InputOption = None, output: OutputOption = Path("out/demo"), see
             node = stack.enter_context(running_node(scratch / "node", archive.port, known))
         summary = send_with_progress(files, node.destination, ARCHIVE_AE_TITLE, _SEND_TIMEOUT_S)
         console.print(summary.text)
+        if not summary.all_stored:
+            raise DemoError("the node did not store everything; its log says why")
         with console.status("waiting for the results") as status:
             record, seconds = wait_for_results(node, time.monotonic(), status.update)
         result = collect(node, record, archive, output, seconds)
