@@ -120,7 +120,7 @@ class Service:
 
 
 def _joined(settings: Settings, lock: IO[str], ledger: Ledger) -> Service:
-    store = InstanceStore(settings.data_dir / "instances")
+    store = InstanceStore(settings.data_dir / "instances", int(settings.retention.minimum_free_gb * 1e9))
     removed = store.sweep(ledger.instances.known_paths())
     if removed:
         logger.info("%d files that were never acknowledged are removed", removed)
@@ -148,7 +148,7 @@ def _joined(settings: Settings, lock: IO[str], ledger: Ledger) -> Service:
         completion=completion,
         analysis=analysis,
         deliveries=deliveries,
-        retention=Runner(RetentionTask(ledger, store.root, settings.data_dir / "results", _retention_rules(settings))),
+        retention=Runner(RetentionTask(ledger, store, settings.data_dir / "results", _retention_rules(settings))),
         scheduler=BackgroundScheduler(timezone="UTC", job_defaults={"coalesce": True, "max_instances": 1}),
         lock=lock,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -137,3 +138,30 @@ def test_durable_writing_that_fails_leaves_the_old_file_and_nothing_beside_it(tm
 
     assert path.read_bytes() == b"first"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_too_little_room_is_refused_before_the_disk_is_full(tmp_path: Path) -> None:
+    store = InstanceStore(tmp_path / "instances", minimum_free_bytes=1 << 60)
+    store.sweep(frozenset())
+    incoming = store.receive(announcement())
+    incoming.write(b"x" * 64)
+    with pytest.raises(OutOfResources, match="minimum_free_gb"):
+        store.keep(incoming, "1.2.3")
+    incoming.discard()
+    assert not list(store.root.glob("*/*.dcm"))
+
+
+def test_nothing_is_removed_while_an_instance_is_being_stored(store: InstanceStore) -> None:
+    seen: list[str] = []
+
+    def remove() -> None:
+        with store.removing():
+            seen.append("removed")
+
+    remover = threading.Thread(target=remove)
+    with store.storing():
+        remover.start()
+        remover.join(0.2)
+        seen.append("stored")
+    remover.join(10)
+    assert seen == ["stored", "removed"]

@@ -14,6 +14,7 @@ import pytest
 from node.analysis.process import WorkerDied
 from node.ledger.ledger import Ledger
 from node.ledger.records import SeriesRecord
+from node.reception.instance_store import InstanceStore
 from node.series.instances import InstanceHeader
 from node.series.selection import SelectionRules
 from node.series.states import SeriesState
@@ -295,7 +296,7 @@ def test_retention_removes_instances_and_delivered_results_when_their_time_is_ov
     results = node.folder / "results" / "1.1" / "x"
     results.mkdir(parents=True)
     rules = RetentionRules(timedelta(days=7), timedelta(days=90))
-    task = RetentionTask(node.ledger, node.folder / "instances", node.folder / "results", rules)
+    task = RetentionTask(node.ledger, InstanceStore(node.folder / "instances"), node.folder / "results", rules)
     task.loop(START + timedelta(days=6))
     assert (node.folder / "instances" / "1.1").exists()
     task.loop(START + timedelta(days=8))
@@ -313,7 +314,7 @@ def test_retention_keeps_what_a_destination_has_not_got(node: Node) -> None:
     results = node.folder / "results" / "1.1" / "x"
     results.mkdir(parents=True)
     rules = RetentionRules(timedelta(days=7), timedelta(days=90))
-    RetentionTask(node.ledger, node.folder / "instances", node.folder / "results", rules).loop(
+    RetentionTask(node.ledger, InstanceStore(node.folder / "instances"), node.folder / "results", rules).loop(
         START + timedelta(days=400)
     )
     assert results.exists()

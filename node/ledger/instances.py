@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Connection, Engine, insert, select, update
+from sqlalchemy import Connection, Engine, bindparam, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from node.errors import LedgerError
@@ -12,6 +12,29 @@ from node.ledger.schema import instances, refusals, series
 from node.ledger.transitions import move
 from node.series.instances import InstanceHeader, from_json, to_json
 from node.series.states import SeriesEvent, SeriesState
+
+# Built once: making a statement anew for each instance costs more than running it.
+_DIGEST = select(instances.c.sha256).where(instances.c.sop_instance_uid == bindparam("uid"))
+_ADD = insert(instances)
+_STATE = select(series.c.state).where(series.c.series_instance_uid == bindparam("uid"))
+_OPEN = insert(series)
+_TOUCH = (
+    update(series)
+    .where(series.c.series_instance_uid == bindparam("uid"))
+    .values(
+        last_arrival=bindparam("at"),
+        instance_count=series.c.instance_count + 1,
+        completeness=None,
+        ready_at=None,
+        input_digest=None,
+        refusal_code=None,
+        reason_code=None,
+        reason=None,
+        attempts=0,
+        next_attempt_at=None,
+        files_removed_at=None,
+    )
+)
 
 
 class InstanceLedger:
@@ -22,10 +45,9 @@ class InstanceLedger:
 
     def find_instance_digest(self, sop_instance_uid: str) -> str | None:
         """Give the sha256 of the stored content of an instance, or None when it is not stored."""
-        query = select(instances.c.sha256).where(instances.c.sop_instance_uid == sop_instance_uid)
         try:
             with self._engine.connect().execution_options(read_only=True) as connection:
-                return connection.scalar(query)
+                return connection.scalar(_DIGEST, {"uid": sop_instance_uid})
         except SQLAlchemyError as error:
             raise LedgerError(f"the ledger cannot be read: {type(error).__name__}") from None
 
@@ -63,7 +85,7 @@ class InstanceLedger:
         }
         try:
             with self._engine.begin() as connection:
-                connection.execute(insert(instances).values(row))
+                connection.execute(_ADD, row)
                 _touch_series(connection, header, received_at)
         except SQLAlchemyError as error:
             raise LedgerError(f"the ledger cannot be written: {type(error).__name__}") from None
@@ -120,41 +142,23 @@ class InstanceLedger:
 
 def _touch_series(connection: Connection, header: InstanceHeader, at: datetime) -> None:
     uid = header.series_instance_uid
-    row = connection.execute(select(series.c.state).where(series.c.series_instance_uid == uid)).first()
-    if row is None:
-        _open_series(connection, header, at)
+    state = connection.scalar(_STATE, {"uid": uid})
+    if state is None:
+        connection.execute(_OPEN, _new_series(header, at))
         return
-    if SeriesState(row.state) is not SeriesState.RECEIVING:
+    if SeriesState(state) is not SeriesState.RECEIVING:
         # Its patience starts anew: the cap of a study that was finished long ago would be over at once.
         move(connection, uid, SeriesEvent.INSTANCE_ARRIVED, at, first_arrival=at)
-    connection.execute(
-        update(series)
-        .where(series.c.series_instance_uid == uid)
-        .values(
-            last_arrival=at,
-            instance_count=series.c.instance_count + 1,
-            completeness=None,
-            ready_at=None,
-            input_digest=None,
-            refusal_code=None,
-            reason_code=None,
-            reason=None,
-            attempts=0,
-            next_attempt_at=None,
-            files_removed_at=None,
-        )
-    )
+    connection.execute(_TOUCH, {"uid": uid, "at": at})
 
 
-def _open_series(connection: Connection, header: InstanceHeader, at: datetime) -> None:
-    connection.execute(
-        insert(series).values(
-            series_instance_uid=header.series_instance_uid,
-            study_instance_uid=header.study_instance_uid,
-            state=SeriesState.RECEIVING,
-            instance_count=1,
-            first_arrival=at,
-            last_arrival=at,
-            attempts=0,
-        )
-    )
+def _new_series(header: InstanceHeader, at: datetime) -> dict[str, object]:
+    return {
+        "series_instance_uid": header.series_instance_uid,
+        "study_instance_uid": header.study_instance_uid,
+        "state": SeriesState.RECEIVING,
+        "instance_count": 1,
+        "first_arrival": at,
+        "last_arrival": at,
+        "attempts": 0,
+    }

@@ -91,7 +91,7 @@ class Inbox:
             incoming.begin_sync(self._disk)
             header = read_header(incoming.path, incoming.data_set_offset, incoming.announcement.transfer_syntax_uid)
             _check_announced(header, incoming)
-            with self._alone_with(header.sop_instance_uid):
+            with self._alone_with(header.sop_instance_uid), self.store.storing():
                 is_new = self._store(received, header)
         finally:
             incoming.discard()

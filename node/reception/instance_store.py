@@ -10,6 +10,8 @@ from __future__ import annotations
 import itertools
 import shutil
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,8 +37,11 @@ class StoredInstance:
 class InstanceStore:
     """The folder of received instances. Safe to use from several associations at once."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, minimum_free_bytes: int = 0) -> None:
         self.root = root
+        self._minimum_free_bytes = minimum_free_bytes
+        self._storing = 0
+        self._gate = threading.Condition()
         self._aside = root / _ASIDE
         self._numbers = itertools.count()
         self._folders = threading.Lock()
@@ -71,6 +76,7 @@ class InstanceStore:
             The disk is full or fails. Nothing stands under the final name.
         """
         path = self._path(series_instance_uid, incoming.announcement.sop_instance_uid)
+        self._check_room()
         incoming.sync()
         try:
             with self._folders:  # nobody uses a folder whose own name is not durable yet
@@ -98,6 +104,30 @@ class InstanceStore:
         if folder.is_dir():
             shutil.rmtree(folder)
             sync_folder(self.root)
+
+    @contextmanager
+    def storing(self) -> Iterator[None]:
+        """Keep ``removing`` out from before a file gets its name until its row is recorded."""
+        with self._gate:
+            self._storing += 1
+        try:
+            yield
+        finally:
+            with self._gate:
+                self._storing -= 1
+                self._gate.notify_all()
+
+    @contextmanager
+    def removing(self) -> Iterator[None]:
+        """Keep ``storing`` out: an instance that is sent again just now must not be removed with the old ones."""
+        with self._gate:
+            self._gate.wait_for(lambda: self._storing == 0)
+            yield
+
+    def _check_room(self) -> None:
+        free = shutil.disk_usage(self.root).free
+        if free < self._minimum_free_bytes:
+            raise OutOfResources(f"{free / 1e9:.1f} GB free on the disk, retention.minimum_free_gb asks for more")
 
     def _path(self, series_instance_uid: str, sop_instance_uid: str) -> Path:
         return self._folder(series_instance_uid) / f"{_checked(sop_instance_uid, 'SOP')}{_SUFFIX}"

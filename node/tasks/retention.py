@@ -10,6 +10,7 @@ from pathlib import Path
 
 from node.ledger.ledger import Ledger
 from node.ledger.records import SeriesRecord
+from node.reception.instance_store import InstanceStore
 from node.series.states import SeriesState
 
 logger = logging.getLogger(__name__)
@@ -30,9 +31,9 @@ class RetentionTask:
 
     name = "retention"
 
-    def __init__(self, ledger: Ledger, instances: Path, results: Path, rules: RetentionRules) -> None:
+    def __init__(self, ledger: Ledger, store: InstanceStore, results: Path, rules: RetentionRules) -> None:
         self._ledger = ledger
-        self._instances = instances
+        self._store = store
         self._results = results
         self._rules = rules
 
@@ -58,8 +59,9 @@ class RetentionTask:
 
     def _remove_instances(self, record: SeriesRecord, now: datetime) -> None:
         """Mark first, then remove: a crash in between leaves files, never a series that looks whole and is not."""
-        self._ledger.series.mark_removed(record.series_instance_uid, now)
-        shutil.rmtree(self._instances / record.series_instance_uid, ignore_errors=True)
+        with self._store.removing():
+            self._ledger.series.mark_removed(record.series_instance_uid, now)
+            self._store.remove(record.series_instance_uid)
         logger.info("series %s: instances removed after their retention time", record.key)
 
     def _is_owed(self, record: SeriesRecord) -> bool:

@@ -1,0 +1,199 @@
+"""The command line as a user meets it: exit codes, one-line reasons, and a notice where nothing could be analysed."""
+
+from __future__ import annotations
+
+import json
+import socket
+import zipfile
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pydicom
+import pytest
+
+from models.volume import Volume
+from node.__main__ import COMMANDS, main
+from node.ledger.ledger import Ledger
+from node.series.instances import InstanceHeader
+from training.phantom_dicom import ct_datasets, write_series
+from training.phantom_small import small_phantom
+
+
+def pulmonode(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
+    """Run one command in this process and give its exit code."""
+    monkeypatch.setattr("sys.argv", ["pulmonode", *map(str, arguments)])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    code = ended.value.code
+    return code if isinstance(code, int) else 0
+
+
+def without_lungs() -> Volume:
+    """The small phantom with soft tissue where its lungs were: an abdomen, as far as the node can tell."""
+    phantom = small_phantom(nodules=())
+    hu = phantom.volume.hu.copy()
+    hu[phantom.lung_labels > 0] = 40
+    hu[np.logical_and(hu < -500, hu > -950)] = 40
+    return Volume(hu, phantom.volume.affine)
+
+
+def unreadable_input(case: str, folder: Path) -> None:
+    """Write what a user may hand us by mistake."""
+    folder.mkdir()
+    if case == "no DICOM":
+        (folder / "notes.txt").write_text("this is no image")
+    elif case == "one slice":
+        write_series(ct_datasets(small_phantom().volume)[30:31], folder)
+    elif case == "abdomen only":
+        write_series(ct_datasets(without_lungs()), folder)
+    elif case == "missing slice":
+        slices = ct_datasets(small_phantom().volume)
+        write_series(slices[:30] + slices[31:], folder)
+    elif case == "no decoder":
+        for path in write_series(ct_datasets(small_phantom().volume), folder):
+            path.write_bytes(path.read_bytes().replace(b"1.2.840.10008.1.2.1\0", b"1.2.840.10008.1.2.9\0"))
+
+
+@pytest.mark.parametrize(
+    ("case", "code", "word"),
+    [
+        ("empty", "NO_IMAGES", "no DICOM image"),
+        ("no DICOM", "NO_IMAGES", "1 other file"),
+        ("one slice", "NO_SUITABLE_SERIES", "1 slice"),
+        ("abdomen only", "NO_LUNGS", "lung"),
+        ("missing slice", "SLICE_GAP", "gap of 10.0 mm"),
+        ("no decoder", "UNDECODABLE_SLICE", "1.2.840.10008.1.2.9"),
+    ],
+)
+def test_input_that_cannot_be_analysed_gives_a_reason_a_notice_and_exit_3(
+    case: str,
+    code: str,
+    word: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    unreadable_input(case, tmp_path / "in")
+    assert pulmonode(monkeypatch, "analyze", tmp_path / "in", "--output", tmp_path / "out", "--json") == 3
+    printed = capsys.readouterr()
+    (line,) = [line for line in printed.err.splitlines() if "pulmonode:" in line]
+    assert code in line
+    assert word in line
+    assert "Traceback" not in printed.err
+    report = json.loads(printed.out)
+    assert (report["status"], report["reason_code"], report["nodules"]) == ("NOT_PROCESSED", code, None)
+    notices = [pydicom.dcmread(path) for path in sorted((tmp_path / "out").glob("*.dcm"))]
+    assert sorted(notice.Modality for notice in notices) == ["OT", "SR"]
+    assert any("not a negative result" in str(notice) for notice in notices)
+    assert "not a negative result" in (tmp_path / "out" / "report.html").read_text()
+
+
+def test_a_zip_of_a_chest_is_analysed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    phantom = small_phantom()
+    with zipfile.ZipFile(tmp_path / "ct.zip", "w") as packed:
+        for path in write_series(ct_datasets(phantom.volume), tmp_path / "in"):
+            packed.write(path, path.name)
+    assert pulmonode(monkeypatch, "analyze", tmp_path / "ct.zip", "--output", tmp_path / "out", "--json") == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["status"] == "ANALYSED"
+    truth_ml = (phantom.lung_labels > 0).sum() * phantom.volume.voxel_volume_mm3 / 1000
+    assert report["lungs"]["volume_ml"] == pytest.approx(truth_ml, rel=0.1)
+    assert report["models"]
+    assert (tmp_path / "out" / "pictures" / "summary.png").exists()
+
+
+def test_the_same_input_gives_the_same_uids_whatever_its_file_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = write_series(ct_datasets(small_phantom().volume), tmp_path / "first")
+    (tmp_path / "second").mkdir()
+    for number, path in enumerate(reversed(paths)):
+        (tmp_path / "second" / f"x{number}").write_bytes(path.read_bytes())
+    uids = []
+    for name in ("first", "second"):
+        assert pulmonode(monkeypatch, "analyze", tmp_path / name, "--output", tmp_path / f"out-{name}") == 0
+        results = sorted((tmp_path / f"out-{name}").glob("*.dcm"))
+        uids.append([pydicom.dcmread(path, stop_before_pixels=True).SOPInstanceUID for path in results])
+    assert uids[0] == uids[1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "word"),
+    [
+        (["analyze", "/nowhere", "--output", "out"], 2, "no such folder"),
+        (["analyze"], 2, "Missing argument"),
+        (["nonsense"], 2, "No such command"),
+        (["echo", "--to", "PACS:104"], 2, "AET@host:port"),
+        (["serve", "--config", "/nowhere.yaml"], 2, "cannot read /nowhere.yaml"),
+    ],
+)
+def test_wrong_usage_is_exit_2_and_says_what_is_expected(
+    arguments: list[str],
+    code: int,
+    word: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert pulmonode(monkeypatch, *arguments) == code
+    printed = capsys.readouterr()
+    assert word in " ".join((printed.err + printed.out).split())
+    assert "Traceback" not in printed.err
+
+
+def test_an_echo_that_nobody_answers_is_exit_1(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    assert pulmonode(monkeypatch, "echo", "--to", f"PACS@127.0.0.1:{port}") == 1
+    assert f"127.0.0.1:{port}" in capsys.readouterr().err
+
+
+def test_the_help_lists_every_command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert pulmonode(monkeypatch, "--help") == 0
+    printed = capsys.readouterr().out
+    assert all(command in printed for command in COMMANDS)
+    assert "not for diagnosis" in printed
+
+
+@pytest.fixture
+def ledger_config(tmp_path: Path) -> Path:
+    """A configuration whose ledger holds one series that is arriving."""
+    ledger = Ledger.open(f"sqlite:///{tmp_path / 'var' / 'ledger.sqlite'}")
+    header = InstanceHeader("1.2.3.1", "1.2.840.10008.5.1.4.1.1.2", "1.2.3", "1.2", modality="CT")
+    ledger.instances.record_instance(
+        header,
+        sha256="0",
+        size=1,
+        path="instances/1.2.3/1.2.3.1.dcm",
+        transfer_syntax_uid="1.2.840.10008.1.2.1",
+        calling_ae_title="CT1",
+        association_id="a",
+        received_at=datetime(2026, 3, 1, tzinfo=UTC),
+    )
+    ledger.close()
+    config = tmp_path / "config.yaml"
+    config.write_text(f"data_dir: {tmp_path / 'var'}\n")
+    return config
+
+
+def test_status_shows_what_is_there(
+    ledger_config: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert pulmonode(monkeypatch, "status", "--config", ledger_config, "--json") == 0
+    status = json.loads(capsys.readouterr().out)
+    assert status["counts"] == {"RECEIVING": 1}
+    assert status["series"][0]["series_instance_uid"] == "1.2.3"
+    assert pulmonode(monkeypatch, "status", "--config", ledger_config) == 0
+    assert "RECEIVING" in capsys.readouterr().out
+
+
+def test_retry_of_what_is_not_broken_is_exit_1(
+    ledger_config: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert pulmonode(monkeypatch, "retry", "1.2.3", "--config", ledger_config) == 1
+    assert "pulmonode status" in capsys.readouterr().err
