@@ -130,6 +130,13 @@ def state_of(node: RunningNode) -> SeriesState | None:
         ledger.close()
 
 
+def peak_mb(node: RunningNode) -> float:
+    """Peak resident memory so far of the receiving process (proc(5): VmHWM, kB)."""
+    status = Path(f"/proc/{node.process.pid}/status").read_text()
+    (line,) = [line for line in status.splitlines() if line.startswith("VmHWM")]
+    return int(line.split()[1]) / 1000
+
+
 def errors_of(command: list[str]) -> list[str]:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     return [line for line in (done.stdout + done.stderr).splitlines() if line.startswith("Error")]
@@ -148,6 +155,7 @@ def test_a_real_ct_sent_by_dcmsend_ends_as_valid_results_in_orthanc(
     with running_node(tmp_path / "node", orthanc.dicom_port, None) as node:
         dcmsend(node, lidc_0003)
         wait_for(lambda: state_of(node) is SeriesState.DELIVERED, "the results are delivered")
+        assert peak_mb(node) < 300  # of the process that receives; the analysis runs in one of its own
     folder = tmp_path / "got"
     folder.mkdir()
     paths = orthanc.download(folder)
