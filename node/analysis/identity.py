@@ -22,7 +22,7 @@ def rule_based_models() -> tuple[ModelIdentity, ...]:
             "Nodule blob detector",
             software,
             digest,
-            "weights of the logistic function: see models/nodules.py",
+            "generated chests; no patient data (see models/nodule_features.py)",
             _INTENDED_USE,
         ),
     )

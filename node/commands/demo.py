@@ -102,7 +102,7 @@ def _tell_findings(console: Console, report: dict[str, Any], known: tuple[KnownN
             f"{nodule['volume_mm3']:.0f}",
             nodule["attenuation"].replace("_", " "),
             f"{nodule['probability']:.2f}",
-            nodule["lung_rads"] or "-",
+            nodule["lung_rads"] or "undetermined",
         )
     console.print(table)
     if known:

@@ -59,7 +59,9 @@ def _plain(value: object) -> str:
 
 def _print(status: dict[str, Any]) -> None:
     console = Console()
-    table = Table("key", "series", "instances", "state", "why", title="Series")
+    table = Table(title="Series")
+    for heading in ("key", "series", "instances", "state", "why"):
+        table.add_column(heading, overflow="fold")  # a UID that is cut is of no use
     for row in status["series"]:
         why = row["reason"] or row["completeness"] or ""
         table.add_row(row["key"], row["series_instance_uid"], str(row["instances"]), row["state"], why)
