@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from pydantic import TypeAdapter, ValidationError
-from pydicom import dcmread
-from pydicom.errors import InvalidDicomError
-from pydicom.uid import CTImageStorage, EnhancedCTImageStorage, SecondaryCaptureImageStorage
 
-from node.series.instances import InstanceHeader, header_of
 from node.series.rules import SelectionRules
-from node.series.selection import SeriesSummary, outranks, refusal, select, summarize
+from node.series.selection import SeriesSummary, outranks, refusal, select
 
 RULES = SelectionRules()
 CHEST = SeriesSummary(
@@ -222,115 +217,3 @@ def test_rules_come_out_of_plain_settings() -> None:
 def test_rules_that_make_no_sense_are_refused(values: dict[str, object]) -> None:
     with pytest.raises(ValidationError, match=r"regular expression|positive|ascend"):
         TypeAdapter(SelectionRules).validate_python(values)
-
-
-# --- summaries
-
-
-def header(k: int, **attributes: object) -> InstanceHeader:
-    one = InstanceHeader(
-        f"1.2.3.{k}",
-        CTImageStorage,
-        "1.2.3",
-        "1.2",
-        modality="CT",
-        image_type=("ORIGINAL", "PRIMARY", "AXIAL"),
-        slice_thickness_mm=1.0,
-        image_position_patient=(0.0, 0.0, 2.0 * k),
-        image_orientation_patient=(1.0, 0.0, 0.0, 0.0, 1.0, 0.0),
-    )
-    return replace(one, **attributes)  # type: ignore[arg-type]
-
-
-def test_a_summary_tells_distance_from_positions_and_resolution_from_the_larger() -> None:
-    found = summarize([header(k) for k in range(10)])
-    assert (found.slice_distance_mm, found.resolution_mm, found.extent_mm) == (2.0, 2.0, 18.0)
-    overlapping = summarize([header(k, slice_thickness_mm=5.0) for k in range(10)])
-    assert (overlapping.slice_distance_mm, overlapping.resolution_mm) == (2.0, 5.0)
-
-
-def test_a_summary_leaves_a_localizer_within_the_series_aside() -> None:
-    scout = header(
-        99,
-        image_type=("ORIGINAL", "PRIMARY", "LOCALIZER"),
-        image_orientation_patient=(1.0, 0.0, 0.0, 0.0, 0.0, -1.0),
-    )
-    found = summarize([scout, *(header(k) for k in range(10))])
-    assert (found.slice_count, found.tilt_degrees) == (10, 0.0)
-    assert refusal(found, RULES) is None
-
-
-def test_a_series_of_localizers_alone_is_told_as_such() -> None:
-    found = summarize([header(k, image_type=("ORIGINAL", "PRIMARY", "LOCALIZER")) for k in range(10)])
-    assert "LOCALIZER" in (refusal(found, RULES) or "")
-
-
-def test_a_summary_counts_gaps_and_duplicates() -> None:
-    found = summarize([header(k) for k in (0, 1, 2, 2, 3, 5, 6, 7, 8, 9)])
-    assert (found.gap_count, found.duplicate_count) == (1, 1)
-
-
-def test_a_summary_of_coronal_slices_is_tilted_by_90_degrees() -> None:
-    coronal = (1.0, 0.0, 0.0, 0.0, 0.0, -1.0)
-    found = summarize([header(k, image_orientation_patient=coronal) for k in range(10)])
-    assert found.tilt_degrees == pytest.approx(90.0)
-
-
-def test_axial_slices_of_a_prone_patient_are_not_tilted() -> None:
-    prone = (1.0, 0.0, 0.0, 0.0, -1.0, 0.0)
-    assert summarize([header(k, image_orientation_patient=prone) for k in range(10)]).tilt_degrees == 0.0
-
-
-def test_a_multi_frame_object_counts_its_frames_and_takes_its_thickness() -> None:
-    enhanced = header(
-        0, sop_class_uid=EnhancedCTImageStorage, number_of_frames=200, image_position_patient=(), slice_thickness_mm=1.5
-    )
-    found = summarize([enhanced])
-    assert (found.slice_count, found.slice_distance_mm, found.resolution_mm) == (200, None, 1.5)
-    assert refusal(found, RULES) is None
-
-
-def test_captures_of_a_ct_are_no_candidates() -> None:
-    found = summarize([header(k, sop_class_uid=SecondaryCaptureImageStorage) for k in range(10)])
-    assert "not a CT image series" in (refusal(found, RULES) or "")
-
-
-def test_nothing_cannot_be_summarized() -> None:
-    with pytest.raises(ValueError, match="without instances"):
-        summarize([])
-
-
-def summaries_below(folder: Path) -> list[SeriesSummary]:
-    series: dict[str, list[InstanceHeader]] = {}
-    for path in (path for path in folder.rglob("*") if path.is_file()):
-        try:
-            found = header_of(dcmread(path, stop_before_pixels=True))
-        except InvalidDicomError:
-            continue
-        series.setdefault(found.series_instance_uid, []).append(found)
-    return [summarize(headers) for headers in series.values()]
-
-
-def test_of_two_real_reconstructions_the_medium_kernel_is_chosen(lungdx_a0002: Path) -> None:
-    summaries = summaries_below(lungdx_a0002)
-    selection = select(summaries, RULES)
-    by_uid = {one.series_instance_uid: one for one in summaries}
-    assert selection.chosen is not None
-    assert by_uid[selection.chosen].convolution_kernel == "B40f"
-    assert list(selection.reasons.values()) == ["series 3 is preferred: kernel B40f is better for measuring than B70f"]
-
-
-def test_of_a_real_radiotherapy_study_the_ct_is_chosen(lung1_001: Path) -> None:
-    summaries = summaries_below(lung1_001)
-    selection = select(summaries, RULES)
-    by_uid = {one.series_instance_uid: one for one in summaries}
-    assert selection.chosen is not None
-    assert (by_uid[selection.chosen].modality, by_uid[selection.chosen].slice_count) == ("CT", 134)
-    assert len(selection.reasons) == 3
-    assert all("not a CT image series" in reason for reason in selection.reasons.values())
-
-
-def test_a_single_real_series_is_chosen(lidc_0003: Path) -> None:
-    (only,) = summaries_below(lidc_0003)
-    assert select([only], RULES).chosen == only.series_instance_uid
-    assert (only.slice_count, only.slice_distance_mm) == (140, 2.5)

@@ -1,0 +1,155 @@
+"""Delivery against destinations that behave badly, each in its own way."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydicom.uid import SecondaryCaptureImageStorage, SegmentationStorage
+
+from node.delivery.scu import Destination, SendResult, echo, parse_peer, send
+from node.delivery.statuses import Outcome, classify
+from node.errors import ConfigError, DeliveryError
+from tests.delivery_rig import TIMEOUT_S, archive, closed_port, deliver, write_instance
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome"),
+    [
+        (0x0000, Outcome.STORED),
+        (0xB000, Outcome.STORED_WITH_WARNING),
+        (0xB007, Outcome.STORED_WITH_WARNING),
+        (0xA700, Outcome.RETRY),
+        (0xA7FF, Outcome.RETRY),
+        (0x0110, Outcome.RETRY),
+        (0xA900, Outcome.REFUSED),
+        (0xC123, Outcome.REFUSED),
+        (0x0122, Outcome.REFUSED),
+        (0x0124, Outcome.REFUSED),
+        (0x0117, Outcome.REFUSED),
+    ],
+)
+def test_each_class_of_status_has_its_outcome(tmp_path: Path, status: int, outcome: Outcome) -> None:
+    with archive(lambda _: status) as destination:
+        (result,) = deliver([write_instance(tmp_path)], destination)
+
+    assert (result.outcome, result.status) == (outcome, status)
+
+
+def test_no_failure_status_counts_as_stored() -> None:
+    """PS3.7 Annex C: success is 0000, warnings are 0001, 0107, 0116 and Bxxx; everything else is not stored."""
+    stored = {status for status in range(0x10000) if classify(status) in {Outcome.STORED, Outcome.STORED_WITH_WARNING}}
+
+    assert stored == {0x0000, 0x0001, 0x0107, 0x0116, *range(0xB000, 0xC000)}
+
+
+def test_a_batch_goes_over_one_association_and_arrives_byte_for_byte(tmp_path: Path) -> None:
+    files = [write_instance(tmp_path) for _ in range(5)]
+    calls: list[Any] = []
+    with archive(calls=calls) as destination:
+        results = deliver(files, destination)
+
+    assert [result.outcome for result in results] == [Outcome.STORED] * 5
+    assert len({association for association, _, _ in calls}) == 1
+    assert all(path.read_bytes().endswith(content) for path, (_, _, content) in zip(files, calls, strict=True))
+
+
+def test_one_refused_instance_does_not_stop_the_others(tmp_path: Path) -> None:
+    files = [write_instance(tmp_path) for _ in range(3)]
+    bad = files[1].stem
+    with archive(lambda event: 0xC000 if event.request.AffectedSOPInstanceUID == bad else 0) as destination:
+        results = deliver(files, destination)
+
+    assert [result.outcome for result in results] == [Outcome.STORED, Outcome.REFUSED, Outcome.STORED]
+
+
+def test_an_abort_in_the_middle_leaves_the_unanswered_for_another_try(tmp_path: Path) -> None:
+    files = [write_instance(tmp_path) for _ in range(4)]
+
+    def abort_at_second(event: Any) -> int:
+        if event.request.AffectedSOPInstanceUID == files[1].stem:
+            event.assoc.abort()
+        return 0x0000
+
+    with archive(abort_at_second) as destination:
+        results = deliver(files, destination)
+
+    assert [result.outcome for result in results] == [Outcome.STORED, *[Outcome.RETRY] * 3]
+    assert [result.sop_instance_uid for result in results] == [path.stem for path in files]
+
+
+def test_a_destination_that_is_down_is_tried_again(tmp_path: Path) -> None:
+    (result,) = deliver([write_instance(tmp_path)], Destination("x", "X", "127.0.0.1", closed_port()))
+
+    assert (result.outcome, result.status) == (Outcome.RETRY, None)
+    assert "no connection" in result.message
+
+
+def test_a_wrong_ae_title_is_said_in_the_message(tmp_path: Path) -> None:
+    with archive(require_called_aet=True) as destination:
+        wrong = Destination("x", "WRONG", destination.host, destination.port)
+        (result,) = deliver([write_instance(tmp_path)], wrong)
+
+    assert result.outcome is Outcome.RETRY
+    assert "WRONG" in result.message
+    assert "rejected" in result.message
+
+
+def test_a_destination_that_never_answers_the_request_is_tried_again(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        results: list[SendResult] = []
+        destination = Destination("x", "X", "127.0.0.1", silent.getsockname()[1])
+        send([write_instance(tmp_path)], destination, calling_ae_title="P", timeout_s=0.2, on_result=results.append)
+
+    assert [result.outcome for result in results] == [Outcome.RETRY]
+
+
+def test_an_archive_without_segmentations_refuses_only_these(tmp_path: Path) -> None:
+    files = [write_instance(tmp_path, SegmentationStorage), write_instance(tmp_path, SecondaryCaptureImageStorage)]
+    with archive() as destination:
+        results = deliver(files, destination)
+
+    assert [result.outcome for result in results] == [Outcome.REFUSED, Outcome.STORED]
+    assert "accepts no Segmentation Storage" in results[0].message
+
+
+def test_an_archive_that_takes_nothing_of_ours_is_not_asked_again(tmp_path: Path) -> None:
+    with archive() as destination:
+        (result,) = deliver([write_instance(tmp_path, SegmentationStorage)], destination)
+
+    assert result.outcome is Outcome.REFUSED
+    assert "accepts no Segmentation Storage" in result.message
+
+
+def test_echo_is_answered() -> None:
+    with archive() as destination:
+        echo(destination, "PULMONODE", TIMEOUT_S)
+
+
+@pytest.mark.parametrize(("fault", "words"), [("down", "no connection"), ("title", "rejected"), ("silent", "in time")])
+def test_echo_says_in_one_line_what_is_wrong(fault: str, words: str) -> None:
+    with archive(require_called_aet=True) as good, socket.create_server(("127.0.0.1", 0)) as silent:
+        port = {"down": closed_port(), "title": good.port, "silent": silent.getsockname()[1]}[fault]
+        with pytest.raises(DeliveryError) as caught:
+            echo(Destination("x", "WRONG", "127.0.0.1", port), "PULMONODE", 0.5)
+
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert caught.value.may_retry
+
+
+def test_a_peer_is_read_from_the_command_line() -> None:
+    assert parse_peer("ORTHANC@pacs.example:4242") == Destination(
+        "ORTHANC@pacs.example:4242", "ORTHANC", "pacs.example", 4242
+    )
+    assert parse_peer("A B@[::1]:104").host == "::1"
+
+
+@pytest.mark.parametrize(
+    "text", ["", "ORTHANC", "ORTHANC@host", "@host:104", "A@host:0", "A@host:70000", "A" * 17 + "@h:1"]
+)
+def test_a_malformed_peer_is_explained(text: str) -> None:
+    with pytest.raises(ConfigError, match="AET@host:port"):
+        parse_peer(text)
