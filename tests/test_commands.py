@@ -197,3 +197,13 @@ def test_retry_of_what_is_not_broken_is_exit_1(
 ) -> None:
     assert pulmonode(monkeypatch, "retry", "1.2.3", "--config", ledger_config) == 1
     assert "pulmonode status" in capsys.readouterr().err
+
+
+def test_status_of_a_node_that_never_ran_makes_no_ledger(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tmp_path / "config.yaml"
+    config.write_text(f"data_dir: {tmp_path / 'elsewhere'}\n")
+    assert pulmonode(monkeypatch, "status", "--config", config) == 2
+    assert "no ledger" in capsys.readouterr().err
+    assert not (tmp_path / "elsewhere").exists()

@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from sqlalchemy.engine import make_url
 
 from node.config import Settings, load_settings
+from node.errors import ConfigError
+from node.ledger.ledger import Ledger
 
 DEFAULT_CONFIG = Path("config.yaml")
 
@@ -27,3 +30,18 @@ def read_settings(config: Path | None) -> Settings:
     if path is None and DEFAULT_CONFIG.is_file():
         path = DEFAULT_CONFIG
     return load_settings(path)
+
+
+def open_existing_ledger(config: Path | None) -> Ledger:
+    """Open the ledger of a node that has run; a mistaken path must not make an empty one.
+
+    Raises
+    ------
+    ConfigError
+        There is no ledger yet where the settings say.
+    """
+    url = read_settings(config).ledger_url
+    database = make_url(url).database
+    if url.startswith("sqlite") and (database is None or not Path(database).is_file()):
+        raise ConfigError(f"there is no ledger at {database}: has the node run with these settings (data_dir)?")
+    return Ledger.open(url)

@@ -6,9 +6,8 @@ from typing import Annotated
 
 import typer
 
-from node.commands.options import ConfigOption, read_settings
+from node.commands.options import ConfigOption, open_existing_ledger
 from node.errors import LedgerError
-from node.ledger.ledger import Ledger
 from node.tasks.runner import utc_now
 
 UidArgument = Annotated[str, typer.Argument(help="A Series Instance UID, or the SOP Instance UID of a result.")]
@@ -16,7 +15,7 @@ UidArgument = Annotated[str, typer.Argument(help="A Series Instance UID, or the 
 
 def run(uid: UidArgument, config: ConfigOption = None) -> None:
     """Put a failed analysis, or refused and held deliveries, back in line; a running node takes them up."""
-    ledger = Ledger.open(read_settings(config).ledger_url)
+    ledger = open_existing_ledger(config)
     done = ledger.put_back(uid, utc_now())
     if not done:
         raise LedgerError(f"{uid}: nothing failed, was refused or is held under this UID; see 'pulmonode status'")

@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from node.commands.options import ConfigOption, JsonOption, read_settings
+from node.commands.options import ConfigOption, JsonOption, open_existing_ledger
 from node.ledger.ledger import Ledger
 from node.ledger.records import DeliveryRecord, SeriesRecord
 
@@ -20,7 +20,7 @@ _SHOWN = ("series_instance_uid", "study_instance_uid", "state", "reason_code", "
 
 def run(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Show series, queue and deliveries as the ledger has them; works beside a running node."""
-    ledger = Ledger.open(read_settings(config).ledger_url)
+    ledger = open_existing_ledger(config)
     status = status_of(ledger)
     if as_json:
         typer.echo(json.dumps(status, indent=2, default=_plain))

@@ -100,7 +100,8 @@ class AnalysisTask:
             files=tuple(self._rules.data_dir / path for _, path, _ in self._ledger.instances.files(uid)),
             output=self._rules.data_dir / self._folder(record),
             source_digest=digest,
-            created_at=record.ready_at or record.last_arrival,
+            # Local time, as the dates and times of the study are (PS3.3 C.12.1.1.1).
+            created_at=(record.ready_at or record.last_arrival).astimezone(),
             software_version=self._rules.software_version,
             station_name=self._rules.station_name,
             neighbours=self._rules.neighbours,
