@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+import warnings
 
 import typer
 
@@ -31,6 +32,8 @@ def main() -> None:
     """Run one command; the entry point of the console script."""
     # Threads of OpenMP that spin while they wait make an analysis several times slower on busy cores.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read when torch is loaded, here or in a child
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")  # pydicom's warnings show values of the data set, a patient's among them
     try:
         _application(sys.argv[1:])()
     except ConfigError as error:

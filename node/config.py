@@ -6,8 +6,8 @@ capitals with ``__`` between levels overrides it (``PULMONODE_NODE__PORT=104``);
 
 from __future__ import annotations
 
-import ipaddress
 import os
+import socket
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -226,11 +226,14 @@ def _same_host(first: str, second: str) -> bool:
 
 
 def _is_this_machine(host: str) -> bool:
+    """Tell whether an address is one of ours: only those can be bound to."""
     try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return host == "localhost"
-    return address.is_loopback or address.is_unspecified
+        family, kind, protocol, _, address = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.bind(address)
+    except OSError:
+        return False
+    return True
 
 
 def _one_line(error: ValidationError) -> str:

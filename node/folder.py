@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import lzma
 import struct
 import tarfile
 import tempfile
@@ -33,6 +34,17 @@ _UNREADABLE = (
     struct.error,
     zlib.error,
 )  # what pydicom raises on damaged data
+
+_DAMAGED = (
+    EOFError,
+    NotImplementedError,  # a compression that zipfile does not know
+    OSError,
+    RuntimeError,  # an encrypted .zip
+    lzma.LZMAError,
+    tarfile.TarError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 @dataclass(frozen=True)
@@ -101,8 +113,9 @@ def _unpack(archive: Path, folder: Path) -> None:
         else:
             with tarfile.open(archive) as packed_tar:
                 packed_tar.extractall(folder, filter="data")
-    except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError) as error:
-        raise ConfigError(f"{archive.name}: neither a folder nor a readable .zip or .tar archive ({error})") from None
+    except _DAMAGED as error:
+        cause = type(error).__name__
+        raise ConfigError(f"{archive}: neither a folder nor a readable .zip or .tar archive ({cause})") from None
 
 
 def _header(path: Path) -> InstanceHeader | None:

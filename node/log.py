@@ -7,7 +7,7 @@ import logging
 import sys
 from datetime import UTC, datetime
 
-_QUIET = {"pynetdicom": logging.ERROR, "apscheduler": logging.WARNING, "PIL": logging.WARNING}
+_QUIET = {"pynetdicom": logging.CRITICAL, "apscheduler": logging.WARNING, "PIL": logging.WARNING}
 
 
 class JsonFormatter(logging.Formatter):

@@ -9,6 +9,7 @@ analysed ends in a "not processed" notice, never in silence.
 from __future__ import annotations
 
 import hashlib
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,11 +18,13 @@ from node.analysis.analyser import Analyser
 from node.analysis.patient import patient_facts
 from node.assembly.files import assemble_files
 from node.assembly.headers import readable_headers
-from node.errors import AnalysisError, AssemblyError
+from node.errors import AnalysisError, AssemblyError, ConfigError
 from node.job import Job
 from node.results.bundle import Bundle, analysed_bundle, notice_bundle, write_bundle, write_page
 from node.results.comparison import known_nodules
 from node.results.context import ResultContext
+
+logger = logging.getLogger(__name__)
 
 
 def process(job: Job, analyser: Analyser, clock: Callable[[], float] = time.perf_counter) -> Bundle:
@@ -41,8 +44,17 @@ def process(job: Job, analyser: Analyser, clock: Callable[[], float] = time.perf
         bundle = _analysed_or_refused(job, analyser, context, clock)
     write_bundle(bundle, job.output)
     if job.page:
-        write_page(bundle, job.output, known_nodules(job.known_nodules) if job.known_nodules else ())
+        _write_page(bundle, job)
     return bundle
+
+
+def _write_page(bundle: Bundle, job: Job) -> None:
+    """Write the page; without it the results, which are on disk and valid, are still results."""
+    try:
+        known = known_nodules(job.known_nodules) if job.known_nodules and bundle.findings else ()
+        write_page(bundle, job.output, known)
+    except (ConfigError, OSError) as error:
+        logger.warning("no report.html: %s", error)
 
 
 def _analysed_or_refused(job: Job, analyser: Analyser, context: ResultContext, clock: Callable[[], float]) -> Bundle:

@@ -28,6 +28,7 @@ from node.ledger.ledger import Ledger
 from node.reception.inbox import Inbox
 from node.reception.instance_store import InstanceStore
 from node.reception.scp import Peer, Receiver, ReceptionSettings
+from node.results.comparison import known_nodules
 from node.tasks.analysing import AnalysisRules, AnalysisTask
 from node.tasks.completing import CompletionRules, CompletionTask
 from node.tasks.delivering import DeliveryTask
@@ -115,6 +116,8 @@ class Service:
         LedgerError
             The database cannot be opened.
         """
+        if settings.results.known_nodules:
+            known_nodules(settings.results.known_nodules)  # a mistake in the file shows now, not at the first study
         lock = _lock(settings.data_dir)
         return _joined(settings, lock, Ledger.open(settings.ledger_url))
 
@@ -237,7 +240,7 @@ def _lock(data_dir: Path) -> IO[str]:
     """Hold ``data_dir`` for this process alone: two nodes on one ledger would do everything twice."""
     try:
         make_folder_durably(data_dir)
-        lock = (data_dir / "lock").open("w")
+        lock = (data_dir / "lock").open("a")
     except OSError as error:
         raise ConfigError(f"data_dir = {str(data_dir)!r} cannot be written: {error.strerror}") from None
     try:
@@ -245,6 +248,7 @@ def _lock(data_dir: Path) -> IO[str]:
     except OSError:
         lock.close()
         raise ConfigError(f"data_dir = {str(data_dir)!r} is in use by another node") from None
+    lock.truncate(0)
     lock.write(f"{os.getpid()}\n")
     lock.flush()
     return lock

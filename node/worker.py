@@ -13,6 +13,7 @@ import logging
 import signal
 import sys
 import time
+import warnings
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -78,6 +79,7 @@ def main(arguments: list[str]) -> int:
     """Run with DEVICE and THRESHOLD ("default" for the detector's own); exit 2 when the device is not there."""
     for ignored in (signal.SIGINT, signal.SIGTERM):
         signal.signal(ignored, signal.SIG_IGN)  # the node decides when we end: it closes our input, or kills us
+    warnings.simplefilter("ignore")  # pydicom's warnings show values of the data set
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING)
     answers, sys.stdout = sys.stdout, sys.stderr  # whatever a library prints must not reach the answers
     device, threshold = arguments

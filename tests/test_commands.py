@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import tarfile
 import zipfile
 from datetime import UTC, datetime
 from pathlib import Path
@@ -105,6 +106,22 @@ def test_a_zip_of_a_chest_is_analysed(
     assert (tmp_path / "out" / "pictures" / "summary.png").exists()
 
 
+@pytest.mark.parametrize("name", ["ct.tar.xz", "ct.zip", "slice.dcm"])
+def test_a_damaged_archive_is_one_line_and_exit_2(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with tarfile.open(tmp_path / "whole.tar.xz", "w:xz") as packed:
+        for path in write_series(ct_datasets(small_phantom().volume)[:3], tmp_path / "in"):
+            packed.add(path, path.name)
+    content = bytearray((tmp_path / "whole.tar.xz").read_bytes())
+    content[len(content) // 2 : len(content) // 2 + 64] = bytes(64)
+    (tmp_path / name).write_bytes(content)
+    assert pulmonode(monkeypatch, "analyze", tmp_path / name, "--output", tmp_path / "out") == 2
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.strip()]
+    assert len(lines) == 1
+    assert "neither a folder nor a readable" in lines[0]
+
+
 def test_the_same_input_gives_the_same_uids_whatever_its_file_names(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -125,6 +142,7 @@ def test_the_same_input_gives_the_same_uids_whatever_its_file_names(
     [
         (["analyze", "/nowhere", "--output", "out"], 2, "no such folder"),
         (["analyze"], 2, "Missing argument"),
+        (["analyze", ".", "--output", "/proc/x"], 2, "cannot be written"),
         (["nonsense"], 2, "No such command"),
         (["echo", "--to", "PACS:104"], 2, "AET@host:port"),
         (["serve", "--config", "/nowhere.yaml"], 2, "cannot read /nowhere.yaml"),

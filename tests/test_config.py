@@ -73,7 +73,7 @@ def test_an_unknown_environment_variable_is_an_error() -> None:
         load_settings(None, {"PULMONODE_NODE__PROT": "1"})
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "0.0.0.0"])  # noqa: S104 - that is what is refused
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "0.0.0.0", "127.0.0.2"])  # noqa: S104 - refused
 def test_the_node_never_sends_to_itself(tmp_path: Path, host: str) -> None:
     text = f"destinations: [{{name: me, ae_title: PULMONODE, host: {host}, port: 11112}}]"
     with pytest.raises(ConfigError, match="this node itself"):

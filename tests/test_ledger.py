@@ -149,6 +149,36 @@ def test_a_held_delivery_is_due_again_when_it_is_put_back(ledger: Ledger) -> Non
     assert len(ledger.deliveries.due("pacs", NOW)) == 1
 
 
+def test_everything_held_for_a_destination_is_due_again_by_its_name(ledger: Ledger) -> None:
+    ledger.outcomes.record(ready(ledger), outcome(), ["pacs"], NOW)
+    (due,) = ledger.deliveries.due("pacs", NOW)
+    ledger.deliveries.record_answer(due, DeliveryState.HELD, NOW, status=None, message="", next_attempt_at=None)
+    assert ledger.put_back("pacs", NOW) == ["deliveries due again: 1"]
+
+
+def test_an_undelivered_older_result_never_arrives_after_a_newer_one(ledger: Ledger) -> None:
+    notice = OutcomeRecord(SeriesState.REFUSED, "SLICE_GAP", "a gap", {}, outcome("8.1").results, "1", 1.0)
+    ledger.outcomes.record(ready(ledger), notice, ["pacs"], NOW)
+    add_instance(ledger, 2)
+    ledger.series.set_complete(SERIES, 2, "quiet")
+    record = ledger.series.get(SERIES)
+    assert record is not None
+    ledger.series.choose(record, digest_of([("a", "b"), ("c", "d")]), NOW)
+    again = ledger.series.next_ready(NOW)
+    assert again is not None
+    ledger.outcomes.record(again, outcome("9.1"), ["pacs"], NOW)
+    (due,) = ledger.deliveries.due("pacs", NOW)
+    assert due.sop_instance_uid == "9.1"
+    ledger.deliveries.record_answer(due, DeliveryState.STORED, NOW, status=0, message="", next_attempt_at=None)
+    assert state(ledger) is SeriesState.DELIVERED
+    assert ledger.put_back(SERIES, NOW) == []
+
+
+def test_a_database_driver_that_is_not_installed_is_named(tmp_path: Path) -> None:
+    with pytest.raises(LedgerError, match="install the driver"):
+        Ledger.open("oracle+oracledb://u@127.0.0.1/x")
+
+
 def test_a_failed_series_waits_for_analysis_again_when_it_is_put_back(ledger: Ledger) -> None:
     record = ready(ledger)
     ledger.series.fail(record.series_instance_uid, "INTERNAL_ERROR", "a reason", NOW)

@@ -32,6 +32,11 @@ from node.analysis.identity import rule_based_models
 from node.errors import AnalysisError
 
 SMALL_NODULE_MM = 6.0  # below this, size and type are unreliable (MacMahon 2017, doi:10.1148/radiol.2017161659)
+LUNG_RADS_SLICE_MM = 2.5  # Lung-RADS v2022 is for slices of at most this (ACR-STR practice parameter, LDCT)
+SCOPE = (
+    "Searched for: nodules of 3 to 30 mm inside the lungs. Not searched for: masses above 30 mm, tumours of the hilum "
+    "and mediastinum, consolidation, effusion"
+)
 THICK_SLICE_MM = 1.5  # above this, volumetry is unreliable (Lung-RADS v2022 asks for <= 2.5 mm, QIBA for <= 1.25 mm)
 
 
@@ -88,7 +93,7 @@ class Analyser:
         return Findings(
             lungs=lungs,
             nodules=nodules,
-            lung_rads=assess_exam(nodule.lung_rads for nodule in nodules),
+            lung_rads=_of_exam(assess_exam(nodule.lung_rads for nodule in nodules), volume),
             models=self.models,
             device=self.device_name,
             timings_s={"lungs": lungs_at - began, "nodules": nodules_at - lungs_at, "scores": clock() - nodules_at},
@@ -139,6 +144,19 @@ def _lung_rads(measured: NoduleMeasurement) -> LungRads:
     )
 
 
+def _of_exam(assessed: LungRads, volume: Volume) -> LungRads:
+    """Leave the examination undetermined where its slices are too thick to rule a nodule out."""
+    spacing = round(volume.spacing_kji_mm[0], 2)
+    if spacing <= LUNG_RADS_SLICE_MM:
+        return assessed
+    marked = assessed.category.value if assessed.category else "undetermined"
+    return LungRads(
+        None,
+        f"slices {spacing:.1f} mm apart, Lung-RADS asks for at most {LUNG_RADS_SLICE_MM:g} mm; "
+        f"by what was marked: {marked}",
+    )
+
+
 def _nodule_warnings(measured: NoduleMeasurement) -> tuple[str, ...]:
     warnings = []
     if measured.mean_diameter_mm < SMALL_NODULE_MM:
@@ -151,5 +169,8 @@ def _nodule_warnings(measured: NoduleMeasurement) -> tuple[str, ...]:
 def _warnings(volume: Volume) -> tuple[str, ...]:
     thickness = volume.spacing_kji_mm[0]
     if thickness <= THICK_SLICE_MM:
-        return ()
-    return (f"slices {thickness:.1f} mm apart: sizes are uncertain, small nodules may be missed",)
+        return (SCOPE,)
+    return (
+        SCOPE,
+        f"slices {thickness:.1f} mm apart: sizes are uncertain, small nodules may be missed",
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from dataclasses import replace
 from datetime import datetime
 from importlib.metadata import version
@@ -15,7 +16,7 @@ from rich.console import Console
 from node.analysis.analyser import Analyser
 from node.commands.options import ConfigOption, JsonOption, read_settings
 from node.config import Settings
-from node.errors import NoImages
+from node.errors import ConfigError, NoImages
 from node.folder import FolderScan, digest_of_files, opened, scan
 from node.job import Job
 from node.pipeline import process
@@ -33,6 +34,7 @@ OutputOption = Annotated[Path, typer.Option("--output", help="Folder for the res
 def run(folder: FolderArgument, output: OutputOption, as_json: JsonOption = False, config: ConfigOption = None) -> None:
     """Analyse the best chest CT series of a folder; exit 3 when there is none that can be read."""
     settings = read_settings(config)
+    _make(output)
     with opened(folder) as files:
         job = _job(scan(files), output, settings)
         analyser = Analyser.create(settings.device, settings.analysis.threshold)
@@ -45,6 +47,16 @@ def run(folder: FolderArgument, output: OutputOption, as_json: JsonOption = Fals
     if bundle.code is not None:
         typer.echo(f"pulmonode: not analysed ({bundle.code}): {bundle.reason}", err=True)
         raise typer.Exit(EXIT_NOT_READABLE)
+
+
+def _make(output: Path) -> None:
+    """Make the folder before the work, so that the work is not in vain."""
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=output):
+            pass
+    except OSError as error:
+        raise ConfigError(f"--output {output}: cannot be written: {error.strerror}") from None
 
 
 def _job(found: FolderScan, output: Path, settings: Settings) -> Job:

@@ -10,7 +10,9 @@ from node.commands.options import ConfigOption, open_existing_ledger
 from node.errors import LedgerError
 from node.tasks.runner import utc_now
 
-UidArgument = Annotated[str, typer.Argument(help="A Series Instance UID, or the SOP Instance UID of a result.")]
+UidArgument = Annotated[
+    str, typer.Argument(help="A Series Instance UID, the SOP Instance UID of a result, or the name of a destination.")
+]
 
 
 def run(uid: UidArgument, config: ConfigOption = None) -> None:

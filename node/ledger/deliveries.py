@@ -11,7 +11,7 @@ from node.ledger.schema import deliveries, results, series
 from node.ledger.transitions import move
 from node.series.states import SeriesEvent, SeriesState
 
-_ARRIVED = (DeliveryState.STORED, DeliveryState.WARNING)
+_SETTLED = (DeliveryState.STORED, DeliveryState.WARNING, DeliveryState.SUPERSEDED)
 
 
 class DeliveryLedger:
@@ -60,7 +60,7 @@ class DeliveryLedger:
         }
         with self._engine.begin() as connection:
             connection.execute(update(deliveries).where(mine).values(values))
-            if state in _ARRIVED:
+            if state in _SETTLED:
                 _settle(connection, delivery.series_instance_uid, at)
 
     def open_count(self, series_instance_uid: str) -> int:
@@ -85,7 +85,7 @@ class DeliveryLedger:
         query = (
             select(deliveries, results.c.path)
             .join(results, results.c.sop_instance_uid == deliveries.c.sop_instance_uid)
-            .where(deliveries.c.state.not_in(_ARRIVED), deliveries.c.attempts > 0)
+            .where(deliveries.c.state.not_in(_SETTLED), deliveries.c.attempts > 0)
             .order_by(deliveries.c.updated_at)
         )
         with self._engine.connect().execution_options(read_only=True) as connection:
@@ -100,7 +100,7 @@ def _record(row: object) -> DeliveryRecord:
 
 def _open_of(series_instance_uid: str) -> Select[int]:
     return select(func.count()).where(
-        deliveries.c.series_instance_uid == series_instance_uid, deliveries.c.state.not_in(_ARRIVED)
+        deliveries.c.series_instance_uid == series_instance_uid, deliveries.c.state.not_in(_SETTLED)
     )
 
 

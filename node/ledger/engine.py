@@ -28,6 +28,8 @@ def open_ledger(url: str) -> Engine:
         with engine.begin() as connection:
             metadata.create_all(connection)
             _check_version(connection)
+    except ImportError as error:
+        raise LedgerError(f"cannot open the ledger: install the driver of database_url, {error.name}") from None
     except SQLAlchemyError as error:
         raise LedgerError(f"cannot open the ledger: {_cause(error)}; check database_url and data_dir") from None
     return engine

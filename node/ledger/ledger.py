@@ -44,7 +44,7 @@ class Ledger:
         Parameters
         ----------
         uid
-            A Series Instance UID of a source, or a SOP Instance UID of a result.
+            A Series Instance UID of a source, a SOP Instance UID of a result, or the name of a destination.
 
         Returns
         -------
@@ -52,7 +52,8 @@ class Ledger:
         """
         done: list[str] = []
         with self.engine.begin() as connection:
-            mine = or_(deliveries.c.sop_instance_uid == uid, deliveries.c.series_instance_uid == uid)
+            names = (deliveries.c.sop_instance_uid, deliveries.c.series_instance_uid, deliveries.c.destination)
+            mine = or_(*(name == uid for name in names))
             again = update(deliveries).where(mine, deliveries.c.state.in_((DeliveryState.HELD, DeliveryState.REFUSED)))
             count = connection.execute(
                 again.values(state=DeliveryState.PENDING, attempts=0, next_attempt_at=at, updated_at=at)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, insert, select
+from sqlalchemy import Connection, Engine, insert, select, update
 
 from node.ledger.records import DeliveryState, OutcomeRecord, ResultRecord, SeriesRecord
 from node.ledger.schema import analyses, deliveries, results, series
@@ -39,6 +39,7 @@ class OutcomeLedger:
             if not _is_unchanged(connection, source):
                 return False
             analysis_id = _insert_analysis(connection, source, outcome, at)
+            _withdraw_older(connection, source, outcome.results, at)
             fresh = _insert_results(connection, source, outcome.results, analysis_id, at)
             _insert_deliveries(connection, source, fresh, destinations, at)
             columns = {"reason_code": outcome.code, "reason": outcome.reason, "next_attempt_at": None}
@@ -93,6 +94,15 @@ def _is_unchanged(connection: Connection, source: SeriesRecord) -> bool:
     )
     row = connection.execute(query).one()
     return bool(row.state == SeriesState.READY and row.input_digest == source.input_digest)
+
+
+def _withdraw_older(connection: Connection, source: SeriesRecord, made: Iterable[ResultRecord], at: datetime) -> None:
+    """Take back what no destination has got yet: an old notice must not arrive after the new report."""
+    undelivered = deliveries.c.state.in_((DeliveryState.PENDING, DeliveryState.HELD))
+    mine = deliveries.c.series_instance_uid == source.series_instance_uid
+    older = deliveries.c.sop_instance_uid.not_in([result.sop_instance_uid for result in made])
+    values = {"state": DeliveryState.SUPERSEDED, "next_attempt_at": None, "updated_at": at}
+    connection.execute(update(deliveries).where(mine, older, undelivered).values(values))
 
 
 def _insert_analysis(connection: Connection, source: SeriesRecord, outcome: OutcomeRecord, at: datetime) -> int:

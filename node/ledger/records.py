@@ -18,6 +18,7 @@ class DeliveryState(StrEnum):
     STORED = "STORED"  # the destination answered success
     WARNING = "WARNING"  # stored, with a warning status
     REFUSED = "REFUSED"  # refused for a reason that a retry cannot cure
+    SUPERSEDED = "SUPERSEDED"  # never got there, and a newer analysis of the series took its place
     HELD = "HELD"  # every attempt is used up; `pulmonode retry` puts it back
 
 

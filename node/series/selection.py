@@ -202,7 +202,7 @@ def _check_description(one: SeriesSummary, rules: SelectionRules) -> str | None:
 def _check_slice_count(one: SeriesSummary, rules: SelectionRules) -> str | None:
     if one.slice_count >= rules.min_slices:
         return None
-    return f"{one.slice_count} slices, at least {rules.min_slices} are needed"
+    return f"{one.slice_count} slice{'' if one.slice_count == 1 else 's'}, at least {rules.min_slices} are needed"
 
 
 def _check_tilt(one: SeriesSummary, rules: SelectionRules) -> str | None:

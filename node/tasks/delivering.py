@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -62,12 +63,14 @@ class DeliveryTask:
 
     def _send(self, due: Sequence[DeliveryRecord], now: datetime) -> None:
         here = {self._data_dir / record.path: record for record in due}
+        answers: Counter[tuple[DeliveryState, str]] = Counter()
         for path in list(here):
             if not path.is_file():
-                self._note(here.pop(path), DeliveryState.REFUSED, None, "the result file is no longer on disk", now)
+                lost = "the result file is no longer on disk"
+                answers[self._note(here.pop(path), DeliveryState.REFUSED, None, lost, now), lost] += 1
 
         def record_answer(result: SendResult) -> None:
-            self._record(here[result.path], result, now)
+            answers[self._record(here[result.path], result, now), result.message] += 1
 
         send(
             list(here),
@@ -76,15 +79,21 @@ class DeliveryTask:
             timeout_s=self._timeout_s,
             on_result=record_answer,
         )
+        self._tell(answers)
 
-    def _record(self, record: DeliveryRecord, result: SendResult, now: datetime) -> None:
+    def _tell(self, answers: Counter[tuple[DeliveryState, str]]) -> None:
+        """Log one line for each kind of answer, not one for each object."""
+        for (state, message), count in answers.items():
+            level = logging.INFO if state in {DeliveryState.STORED, DeliveryState.WARNING} else logging.WARNING
+            logger.log(level, "%d results for %s: %s, %s", count, self._destination.name, state, message)
+
+    def _record(self, record: DeliveryRecord, result: SendResult, now: datetime) -> DeliveryState:
         state = _STATE_OF_OUTCOME.get(result.outcome)
         if state is not None:
-            self._note(record, state, result.status, result.message, now)
-            return
+            return self._note(record, state, result.status, result.message, now)
         again = next_attempt(record.attempts + 1, now, self._policy, self._jitter())
         state = DeliveryState.PENDING if again else DeliveryState.HELD
-        self._note(record, state, result.status, result.message, now, again)
+        return self._note(record, state, result.status, result.message, now, again)
 
     def _note(
         self,
@@ -94,7 +103,6 @@ class DeliveryTask:
         message: str,
         now: datetime,
         again: datetime | None = None,
-    ) -> None:
-        level = logging.INFO if state in {DeliveryState.STORED, DeliveryState.WARNING} else logging.WARNING
-        logger.log(level, "%s to %s: %s, %s", Path(record.path).name, self._destination.name, state, message)
+    ) -> DeliveryState:
         self._ledger.record_answer(record, state, now, status=status, message=message, next_attempt_at=again)
+        return state
