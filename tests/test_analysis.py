@@ -72,12 +72,25 @@ def test_the_findings_of_a_phantom_are_those_that_were_planted(analyser: Analyse
 
 
 def test_the_exam_has_the_category_of_its_most_suspicious_nodule(analyser: Analyser) -> None:
-    findings = analyser.analyse(small_phantom().volume, PatientFacts())
+    phantom = small_phantom(shape=(120, 160, 160), spacing_kji_mm=(2.5, 2.2, 2.2))
+    findings = analyser.analyse(phantom.volume, PatientFacts())
     solid = [nodule for nodule in findings.nodules if nodule.measurement.attenuation is Attenuation.SOLID]
     largest = max(nodule.measurement.mean_diameter_mm for nodule in solid)
     assert findings.lung_rads.category == (
         LungRadsCategory.SUSPICIOUS_4B if largest >= 15 else LungRadsCategory.SUSPICIOUS_4A
     )
+
+
+def test_slices_too_thick_for_lung_rads_leave_the_exam_undetermined(analyser: Analyser) -> None:
+    findings = analyser.analyse(small_phantom().volume, PatientFacts())
+    assert findings.nodules
+    assert findings.lung_rads.category is None
+    assert "5.0 mm apart" in findings.lung_rads.basis
+
+
+def test_every_report_says_what_was_not_searched_for(analyser: Analyser) -> None:
+    findings = analyser.analyse(small_phantom().volume, PatientFacts())
+    assert any("masses above 30 mm" in warning for warning in findings.warnings)
 
 
 def test_no_lungs_is_a_refusal_with_a_code(analyser: Analyser) -> None:
