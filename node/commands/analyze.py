@@ -87,7 +87,7 @@ def _job(found: FolderScan, output: Path, settings: Settings) -> Job:
 def _tell(bundle: Bundle, output: Path) -> None:
     nodules = bundle.report["nodules"]
     if nodules is not None:
-        typer.echo(f"{len(nodules)} nodules marked, Lung-RADS {bundle.report['lung_rads'] or 'undetermined'}")
+        typer.echo(f"nodules marked: {len(nodules)}, Lung-RADS {bundle.report['lung_rads'] or 'undetermined'}")
     for name, _ in file_names(bundle):
         typer.echo(str(output / name))
     typer.echo(str(output / "report.json"))

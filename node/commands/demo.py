@@ -92,7 +92,7 @@ def _tell(console: Console, result: DemoResult, output: Path, known: tuple[Known
 def _tell_findings(console: Console, report: dict[str, Any], known: tuple[KnownNodule, ...]) -> None:
     lungs = report["lungs"]
     console.print(f"lungs: right {lungs['right_ml']:.0f} ml, left {lungs['left_ml']:.0f} ml")
-    console.print(f"Lung-RADS {report['lung_rads'] or 'undetermined'}; {len(report['nodules'])} nodules marked")
+    console.print(f"Lung-RADS {report['lung_rads'] or 'undetermined'}; nodules marked: {len(report['nodules'])}")
     table = Table("id", "where", "mm", "mm3", "type", "prob.", "Lung-RADS")
     for nodule in report["nodules"]:
         table.add_row(
