@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, Engine, Select, and_, func, select, update
+from sqlalchemy import Connection, Engine, Row, Select, and_, func, select, update
 
 from node.ledger.records import DeliveryRecord, DeliveryState
 from node.ledger.schema import deliveries, results, series
@@ -92,8 +93,8 @@ class DeliveryLedger:
             return tuple(_record(row) for row in connection.execute(query))
 
 
-def _record(row: object) -> DeliveryRecord:
-    values = dict(row._mapping)  # type: ignore[attr-defined]
+def _record(row: Row[Any]) -> DeliveryRecord:
+    values = dict(row._mapping)
     values.pop("updated_at")
     return DeliveryRecord(**{**values, "state": DeliveryState(values["state"])})
 
