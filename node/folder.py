@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import lzma
-import struct
 import tarfile
 import tempfile
 import zipfile
@@ -15,25 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pydicom import dcmread
-from pydicom.errors import BytesLengthException, InvalidDicomError
 
 from node.errors import CannotUnderstand, ConfigError
+from node.malformed import MALFORMED
 from node.series.instances import InstanceHeader, header_of
-
-_UNREADABLE = (
-    ArithmeticError,
-    AttributeError,
-    BytesLengthException,
-    EOFError,
-    InvalidDicomError,
-    LookupError,
-    NotImplementedError,
-    OSError,
-    TypeError,
-    ValueError,
-    struct.error,
-    zlib.error,
-)  # what pydicom raises on damaged data
 
 _DAMAGED = (
     EOFError,
@@ -121,5 +105,7 @@ def _unpack(archive: Path, folder: Path) -> None:
 def _header(path: Path) -> InstanceHeader | None:
     try:
         return header_of(dcmread(path, stop_before_pixels=True))
-    except (*_UNREADABLE, CannotUnderstand):
+    except MALFORMED:
+        return None
+    except CannotUnderstand:
         return None

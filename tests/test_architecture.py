@@ -15,7 +15,7 @@ HOUSE = ("node", "models", "training")
 ROOMS = ("series", "ledger", "reception", "assembly", "analysis", "results", "delivery", "tasks", "commands")
 
 # Modules directly under node/: what they may know of the rooms.
-GROUND = {"errors", "durable"}  # every room may import these; they import no room
+GROUND = {"errors", "durable", "malformed"}  # every room may import these; they import no room
 JOINTS = {"service", "pipeline", "worker", "demo", "__main__"}  # they know every stage
 
 

@@ -8,11 +8,10 @@ from typing import Any
 
 from pydicom import Dataset
 from pydicom.datadict import dictionary_description
-from pydicom.errors import BytesLengthException
 
 from node.errors import AssemblyError
+from node.malformed import MALFORMED
 
-_MALFORMED = (ArithmeticError, AttributeError, BytesLengthException, NotImplementedError, TypeError, ValueError)
 _SHOWN_CHARACTERS = 40  # of a malformed value in a message
 
 
@@ -35,7 +34,7 @@ def numbers(dataset: Dataset, keyword: str, count: int, error: type[AssemblyErro
     values = found if isinstance(found, Sequence) and not isinstance(found, str) else [found]
     try:
         parsed = tuple(float(item) for item in values)
-    except _MALFORMED:
+    except MALFORMED:
         parsed = ()
     if len(parsed) != count or not all(map(math.isfinite, parsed)):
         raise error(f"{name_of(keyword)} of {where} is {str(found)[:_SHOWN_CHARACTERS]!r}: expected {count} number(s)")
@@ -54,7 +53,7 @@ def value(dataset: Dataset, keyword: str, error: type[AssemblyError], where: str
     """Give the value of an attribute; raise ``error`` if it is absent, empty or cannot be parsed."""
     try:
         found = dataset.get(keyword)
-    except _MALFORMED:
+    except MALFORMED:
         raise error(f"{name_of(keyword)} of {where} is malformed") from None
     if found is None or found == "" or (isinstance(found, Sequence) and len(found) == 0):
         raise error(f"{name_of(keyword)} of {where} is absent")
@@ -65,7 +64,7 @@ def text(dataset: Dataset, keyword: str) -> str:
     """Give the value of an attribute as text; empty if it is absent or cannot be parsed."""
     try:
         found = dataset.get(keyword)
-    except _MALFORMED:
+    except MALFORMED:
         return ""
     return "" if found is None else str(found).strip()
 
@@ -74,7 +73,7 @@ def texts(dataset: Dataset, keyword: str) -> tuple[str, ...]:
     """Give the values of a multi-valued attribute as text; empty if it is absent or cannot be parsed."""
     try:
         found = dataset.get(keyword) or ()
-    except _MALFORMED:
+    except MALFORMED:
         return ()
     return (found,) if isinstance(found, str) else tuple(str(item) for item in found)
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import struct
-import zlib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -14,7 +12,6 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 from pydicom import Dataset, dcmread
-from pydicom.errors import BytesLengthException
 from pydicom.pixels.utils import iter_pixels
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
 from scipy.ndimage import shift as shift_image
@@ -25,22 +22,8 @@ from node.assembly.hounsfield import check_plausible, hu_table
 from node.assembly.layout import Layout, voxel_array
 from node.assembly.planes import Plane
 from node.errors import UndecodableSlice
+from node.malformed import MALFORMED
 
-# What pydicom and its plugins raise for pixel data that cannot be read; plugin errors come as RuntimeError.
-DECODING_ERRORS = (
-    ArithmeticError,
-    AttributeError,
-    BytesLengthException,
-    EOFError,
-    LookupError,
-    NotImplementedError,
-    OSError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-    struct.error,
-    zlib.error,
-)
 _CAUSE_CHARACTERS = 200  # of a decoder's message that is shown
 _TABLES_KEPT = 8  # 128 KiB each; nearly every series needs one, PET/CT software writes one per slice
 
@@ -138,7 +121,7 @@ def stored_frames(source: Dataset | Path, planes: Sequence[Plane]) -> Iterator[n
             yield _bits_of(next(frames), plane)
         except StopIteration:
             raise _undecodable(plane, "there is no such frame in the pixel data") from None
-        except DECODING_ERRORS as error:
+        except MALFORMED as error:
             raise _undecodable(plane, str(error) or type(error).__name__) from error
 
 

@@ -16,12 +16,13 @@ from pydicom.errors import InvalidDicomError
 from node.assembly.assemble import header_of
 from node.assembly.assembled import AssembledSeries
 from node.assembly.attributes import text
-from node.assembly.decoding import DECODING_ERRORS, build, stored_frames
+from node.assembly.decoding import build, stored_frames
 from node.assembly.hounsfield import hu_table
 from node.assembly.layout import check_one_ct_series, lay_out
 from node.assembly.limits import DEFAULT_LIMITS, AssemblyLimits
 from node.assembly.planes import is_ct_image, planes_of
 from node.errors import DuplicatePosition, MissingGeometry, NoImages, NotCT, UndecodableSlice
+from node.malformed import MALFORMED
 
 # Two, so that one slice is read from disk while another is decoded. The decoders of pydicom 3.0 hold the
 # interpreter lock (measured: gdcm, pylibjpeg, pyjpegls), so that more threads only hold more slices.
@@ -107,7 +108,7 @@ def _read_header(path: Path, where: str) -> Dataset | None:
         if path.suffix.lower() not in _DICOM_SUFFIXES:
             return None
         raise UndecodableSlice(f"{where} is named as DICOM and is not: truncated or damaged") from None
-    except DECODING_ERRORS as error:
+    except MALFORMED as error:
         raise UndecodableSlice(f"{where} cannot be read: {type(error).__name__}") from error
 
 

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pydicom import Dataset, dcmread
-from pydicom.errors import InvalidDicomError
 
 from node.assembly.assemble import header_of
-from node.assembly.decoding import DECODING_ERRORS
 from node.assembly.planes import is_ct_image
+from node.malformed import MALFORMED
 
 
 def readable_headers(paths: Sequence[Path]) -> tuple[Dataset, ...]:
@@ -27,5 +26,5 @@ def readable_headers(paths: Sequence[Path]) -> tuple[Dataset, ...]:
 def _header_or_none(path: Path) -> Dataset | None:
     try:
         return header_of(dcmread(path, stop_before_pixels=True))
-    except (InvalidDicomError, *DECODING_ERRORS):
+    except MALFORMED:
         return None

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydicom import dcmread
-from pydicom.errors import InvalidDicomError
 from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+
+from node.malformed import MALFORMED
 
 MAXIMUM_CONTEXTS = 128  # odd numbers 1 to 255, PS3.8 section 9.3.2.2
 _PLAIN = (ExplicitVRLittleEndian, ImplicitVRLittleEndian)
 _IDENTITY = ["SOPClassUID", "SOPInstanceUID"]
-# What pydicom raises for a file that is not DICOM, or a damaged one.
-UNREADABLE = (InvalidDicomError, OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError,
-              EOFError, struct.error, NotImplementedError, RecursionError)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -46,7 +43,7 @@ def read_outgoing(path: Path) -> Outgoing | None:
         has_meta = "MediaStorageSOPInstanceUID" in meta and "TransferSyntaxUID" in meta
         syntax = meta.TransferSyntaxUID if has_meta else _guessed_syntax(*dataset.original_encoding)
         identity = (dataset.get("SOPClassUID"), dataset.get("SOPInstanceUID"))
-    except UNREADABLE:
+    except MALFORMED:
         return None
     if not all(identity) or syntax is None:
         return None

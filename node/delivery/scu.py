@@ -20,9 +20,10 @@ from pynetdicom.association import Association
 from pynetdicom.sop_class import Verification
 
 from node.delivery.association import Destination, associated
-from node.delivery.outgoing import UNREADABLE, Batch, Outgoing, plan, read_outgoing, syntax_for
+from node.delivery.outgoing import Batch, Outgoing, plan, read_outgoing, syntax_for
 from node.delivery.statuses import Outcome, classify, describe
 from node.errors import ConfigError, DeliveryError
+from node.malformed import MALFORMED
 
 __all__ = ["Destination", "SendResult", "echo", "parse_peer", "send", "send_folder"]
 
@@ -154,9 +155,7 @@ def _send_one(association: Association, destination: Destination, file: Outgoing
         return _result(file, Outcome.REFUSED, None, _no_context(destination, file, accepted))
     try:
         status = association.send_c_store(_in_syntax(file, syntax), msg_id=message_id).get("Status")
-    except RuntimeError as error:  # the association ended just now; also NotImplementedError of a decoder
-        return _failed(association, destination, file, error)
-    except UNREADABLE as error:
+    except MALFORMED as error:  # also RuntimeError of pynetdicom: the association ended just now
         return _failed(association, destination, file, error)
     if status is None:
         return _result(file, Outcome.RETRY, None, f"{destination}: no answer; the association ended or timed out")

@@ -24,6 +24,7 @@ from pydicom.uid import (
 )
 
 from node.errors import CannotUnderstand
+from node.malformed import MALFORMED
 from node.series.instances import InstanceHeader, header_of
 
 # What header_of reads; a test compares it with the whole data set.
@@ -60,9 +61,6 @@ _ITEM, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE0DD  # PS3.5 Table A.4-1
 _LONGEST_VALUE = 1 << 20  # bytes; the only long value among the tags above is a sequence of a few macros
 _MOST_ELEMENTS = 50_000  # of a data set, without those in sequences; a hundred times what images have
 _LONGEST_INFLATED_HEADER = 16 << 20  # bytes; a deflated data set may grow a thousandfold
-# What pydicom and the standard library raise on hostile bytes.
-_UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, EOFError, struct.error,
-               NotImplementedError, RecursionError, zlib.error, OSError)  # fmt: skip
 
 
 def read_header(path: Path, data_set_offset: int, transfer_syntax_uid: str) -> InstanceHeader:
@@ -84,7 +82,7 @@ def read_header(path: Path, data_set_offset: int, transfer_syntax_uid: str) -> I
         content.seek(data_set_offset)
         try:
             return header_of(_read(cast(BinaryIO, content), transfer_syntax_uid))
-        except _UNREADABLE as error:
+        except MALFORMED as error:
             raise CannotUnderstand(f"the data set cannot be read ({type(error).__name__})") from None
 
 

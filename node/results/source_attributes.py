@@ -22,6 +22,7 @@ from pydicom.datadict import dictionary_VR
 from pydicom.valuerep import format_number_as_ds, validate_value
 
 from node.errors import ResultError
+from node.malformed import MALFORMED
 
 # Type 1 and 2 of the Patient and General Study modules (PS3.3 C.7.1.1, C.7.2.1): present even if empty.
 _REQUIRED = (
@@ -54,8 +55,6 @@ _OPTIONAL = (
 _MATCHED_ON = frozenset(
     ["PatientName", "PatientID", "IssuerOfPatientID", "AccessionNumber", "StudyID", "StudyInstanceUID"]
 )
-# What reading a malformed element can raise in pydicom: wrong text, number, VR or encoding.
-_UNREADABLE = (ValueError, TypeError, LookupError, ArithmeticError, NotImplementedError, AttributeError)
 _UID = re.compile(r"(0|[1-9]\d*)(\.(0|[1-9]\d*))+")  # PS3.5 section 9.1
 _SEXES = ("M", "F", "O")  # PS3.3 C.7.1.1
 _TEXT_LENGTHS = {"LO": 64, "SH": 16, "ST": 1024, "LT": 10240, "CS": 16}  # PS3.5 Table 6.2-1
@@ -124,7 +123,7 @@ def _legal(header: Dataset, keyword: str) -> tuple[DataElement | None, bool]:
         warnings.simplefilter("ignore")  # pydicom warns of what is judged here
         try:
             element = deepcopy(header[keyword])
-        except _UNREADABLE:
+        except MALFORMED:
             return None, True
         if element.VR == "SQ":
             return _without_private(element), False

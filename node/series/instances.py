@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import math
 import re
-import struct
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from pydicom import Dataset
-from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.uid import CTImageStorage, EnhancedCTImageStorage, LegacyConvertedEnhancedCTImageStorage
 
 from node.errors import CannotUnderstand
+from node.malformed import MALFORMED
 
 CT_CLASSES = frozenset({CTImageStorage, EnhancedCTImageStorage, LegacyConvertedEnhancedCTImageStorage})
 
@@ -28,21 +27,6 @@ _LOOKED_AT = 1024  # characters of a text that are looked at: no valid one is lo
 _TEXT_VALUES = 16  # of a multi-valued attribute; what is beyond is dropped
 _LARGEST_INTEGER = 2**31 - 1  # IS (PS3.5 Table 6.2-1)
 _LARGEST_MM = 1e6  # a kilometre: no length or position of a CT is beyond
-# What pydicom raises when it converts a value that is not what its VR promises.
-_MALFORMED = (
-    *(
-        ValueError,
-        TypeError,
-        ArithmeticError,
-        AttributeError,
-        LookupError,
-        RuntimeError,
-        EOFError,
-        OSError,
-        struct.error,
-    ),
-    *(BytesLengthException, InvalidDicomError),
-)
 # Functional group macros that hold for all frames of a multi-frame CT (PS3.3 A.38.1.4).
 _SHARED_MACROS = ("PixelMeasuresSequence", "PlaneOrientationSequence", "CTReconstructionSequence")
 
@@ -187,7 +171,7 @@ def _identity(dataset: Dataset, keyword: str) -> str:
 def _value(dataset: Dataset, keyword: str) -> Any:
     try:
         return dataset.get(keyword)
-    except _MALFORMED:
+    except MALFORMED:
         return None
 
 
@@ -204,7 +188,7 @@ def _printable(value: Any) -> str:
         return ""
     try:
         text = str(value)[:_LOOKED_AT]
-    except _MALFORMED:
+    except MALFORMED:
         return ""
     return text if text.isprintable() else "".join(filter(str.isprintable, text))
 
@@ -222,7 +206,7 @@ def _numbers(values: Iterable[Any]) -> tuple[float, ...]:
     """Convert all or none."""
     try:
         return tuple(float(value) for value in values)
-    except _MALFORMED:
+    except MALFORMED:
         return ()
 
 
