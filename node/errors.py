@@ -6,8 +6,7 @@
     │   ├── OutOfResources       no room on disk, ledger not writable                    0xA700
     │   ├── DataSetMismatch      data set and SOP class or instance do not agree         0xA900
     │   ├── ContentConflict      a known SOP Instance UID with other content             0xA900
-    │   ├── CannotUnderstand     not a readable data set, or a UID that is none          0xC000
-    │   └── NotAuthorised        this peer may not send                                  0x0124
+    │   └── CannotUnderstand     not a readable data set, or a UID that is none          0xC000
     ├── AssemblyError            the series is not a volume; never cured by trying again
     │   ├── NoImages  NotCT  TooFewSlices  MissingGeometry  MixedOrientation  MixedFrameOfReference
     │   ├── MixedGeometry  MixedSeries  SliceGap  DuplicatePosition  UndecodableSlice  WrongRescale
@@ -15,7 +14,9 @@
     ├── AnalysisError            the volume cannot be analysed (carries the code of the refusal)
     ├── ResultError              a result object could not be made or is not valid
     ├── LedgerError              the ledger cannot be opened, or a row is not what it should be
-    └── DeliveryError            a destination did not take a result; carries status and whether to retry
+    ├── DeliveryError            a destination did not take a result; carries status and whether to retry
+    ├── WorkerDied               the analysis process ended or hung (analysis/process.py)
+    └── DemoError                the demo could not show the whole job (demo.py)
 
 The message says what, where and what to do, in one line, and never names a patient. ``code`` is the
 coded reason that goes into the ledger and into the "not processed" notice.
@@ -73,13 +74,6 @@ class CannotUnderstand(ReceptionError):
 
     code = "CANNOT_UNDERSTAND"
     status = 0xC000
-
-
-class NotAuthorised(ReceptionError):
-    """The calling AE title or address is not in the list of peers."""
-
-    code = "NOT_AUTHORISED"
-    status = 0x0124
 
 
 class AssemblyError(PulmonodeError):

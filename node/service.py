@@ -130,19 +130,17 @@ def _joined(settings: Settings, lock: IO[str], ledger: Ledger) -> Service:
     deliveries = tuple(Runner(task) for task in _delivery_tasks(settings, ledger))
     worker = WorkerProcess(_worker_command(settings))
     analysis = Runner(AnalysisTask(ledger, worker, _analysis_rules(settings), _waker(deliveries)))
-    receiver_of_completion: list[Receiver] = []  # the two know each other: filled in below
     completion = Runner(
         CompletionTask(
             ledger,
             _completion_rules(settings),
-            open_associations=lambda: receiver_of_completion[0].open_associations(),
+            open_associations=lambda: receiver.open_associations(),  # the receiver below wakes it in turn
             look=lambda paths: _look(worker, paths),
             on_ready=analysis.wake,
         )
     )
     inbox = Inbox(store, ledger.instances, on_arrival=lambda _: None)
     receiver = Receiver(_reception_settings(settings), inbox, on_association_end=lambda _: completion.wake())
-    receiver_of_completion.append(receiver)
     return Service(
         settings=settings,
         ledger=ledger,

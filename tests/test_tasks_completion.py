@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from node.series.instances import InstanceHeader
+from node.series.selection import NO_SUITABLE_SERIES
 from node.series.states import SeriesState
-from node.tasks.completing import NO_SUITABLE_SERIES
 from tests.tasks_rig import SR, START, Node, analysed, at, ct_slice, node_with_ledger, slices
 
 node = pytest.fixture(node_with_ledger)

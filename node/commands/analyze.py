@@ -22,8 +22,7 @@ from node.job import Job
 from node.pipeline import process
 from node.results.bundle import Bundle, file_names
 from node.results.context import DISCLAIMER
-from node.series.selection import select, summarize
-from node.tasks.completing import NO_SUITABLE_SERIES
+from node.series.selection import NO_SUITABLE_SERIES, select, summarize
 
 EXIT_NOT_READABLE = 3
 

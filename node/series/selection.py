@@ -28,6 +28,7 @@ from node.series.rules import SelectionRules
 
 __all__ = ["Selection", "SelectionRules", "SeriesSummary", "outranks", "refusal", "select", "summarize"]
 
+NO_SUITABLE_SERIES = "NO_SUITABLE_SERIES"  # reason code of a study none of whose series can be chosen
 _LOCALIZER = "LOCALIZER"  # PS3.3 C.8.2.1.1.1: value 3 of a projection
 
 

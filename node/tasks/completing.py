@@ -12,12 +12,19 @@ from node.ledger.ledger import Ledger
 from node.ledger.records import SeriesRecord, log_key
 from node.ledger.series import digest_of
 from node.series.completeness import SeriesSnapshot, end_instances, judge, needs_look_at_lungs
-from node.series.selection import SelectionRules, SeriesSummary, outranks, refusal, select, summarize
+from node.series.selection import (
+    NO_SUITABLE_SERIES,
+    SelectionRules,
+    SeriesSummary,
+    outranks,
+    refusal,
+    select,
+    summarize,
+)
 from node.series.states import SeriesState
 
 logger = logging.getLogger(__name__)
 
-NO_SUITABLE_SERIES = "NO_SUITABLE_SERIES"
 _TAKEN = frozenset({SeriesState.READY, SeriesState.ANALYSED, SeriesState.DELIVERED, SeriesState.COMMITTED})
 
 
