@@ -3,54 +3,35 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import IntEnum, StrEnum
 
 import numpy as np
 import numpy.typing as npt
 
+from models.terms import LOBE_LABELS, Attenuation, Lobe, LungLabel, LungRadsCategory, Side, Third
 
-class LungLabel(IntEnum):
-    """Voxel labels of a lung mask; the numbers are those of lungmask R231."""
-
-    BACKGROUND = 0
-    RIGHT = 1
-    LEFT = 2
-
-
-class Side(StrEnum):
-    """The patient's side."""
-
-    RIGHT = "right"
-    LEFT = "left"
-
-
-class Third(StrEnum):
-    """Craniocaudal third of the lung that holds the nodule. A third is not a lobe."""
-
-    UPPER = "upper"
-    MIDDLE = "middle"
-    LOWER = "lower"
-
-
-class Attenuation(StrEnum):
-    """Attenuation type of a nodule (Fleischner glossary; Lung-RADS v2022)."""
-
-    SOLID = "solid"
-    PART_SOLID = "part_solid"
-    GROUND_GLASS = "ground_glass"
-    CALCIFIED = "calcified"
-
-
-class LungRadsCategory(StrEnum):
-    """Lung-RADS v2022 categories (ACR, November 2022)."""
-
-    INCOMPLETE = "0"
-    NEGATIVE = "1"
-    BENIGN = "2"
-    PROBABLY_BENIGN = "3"
-    SUSPICIOUS_4A = "4A"
-    SUSPICIOUS_4B = "4B"
-    SUSPICIOUS_4X = "4X"
+__all__ = [
+    "LOBE_LABELS",
+    "AnalysisRefused",
+    "Attenuation",
+    "Caliper",
+    "Candidate",
+    "Findings",
+    "Lobe",
+    "LungLabel",
+    "LungRads",
+    "LungRadsCategory",
+    "Lungs",
+    "Malignancy",
+    "ModelIdentity",
+    "Nodule",
+    "NoduleMeasurement",
+    "PatientFacts",
+    "PatientRisk",
+    "RiskRange",
+    "Side",
+    "Third",
+    "Uncertainty",
+]
 
 
 class AnalysisRefused(Exception):
@@ -80,12 +61,15 @@ class Lungs:
         Volumes in millilitres.
     warnings
         Plain sentences for the report, such as "the lungs are cut off at the last slice".
+    lobes
+        (K, J, I) uint8, keys of ``LOBE_LABELS``, 0 elsewhere; None without lobe weights.
     """
 
     labels: npt.NDArray[np.uint8]
     right_ml: float
     left_ml: float
     warnings: tuple[str, ...] = ()
+    lobes: npt.NDArray[np.uint8] | None = None
 
     @property
     def volume_ml(self) -> float:
@@ -150,6 +134,58 @@ class LungRads:
     possible: tuple[LungRadsCategory, ...] = ()
 
 
+@dataclass(frozen=True)
+class Uncertainty:
+    """Half-widths of 95 % intervals that voxel size and slice thickness imply.
+
+    Parameters
+    ----------
+    diameter_mm
+        Of the mean diameter, mm.
+    volume_share
+        Of the volume, as a share of it: 0.15 is +-15 %.
+    """
+
+    diameter_mm: float
+    volume_share: float
+
+
+@dataclass(frozen=True)
+class Malignancy:
+    """How suspicious a learned model finds a nodule.
+
+    Parameters
+    ----------
+    probability
+        0 to 1.
+    model
+        Name of the model, as in ``ModelIdentity``.
+    meaning
+        What the number is a probability of, for the report: "rated suspicious by radiologists", or "cancer".
+    """
+
+    probability: float
+    model: str
+    meaning: str
+
+
+@dataclass(frozen=True)
+class PatientRisk:
+    """Probability of cancer for the whole patient by a model of its own.
+
+    Parameters
+    ----------
+    by_year
+        Cumulative probability 0 to 1 within 1, 2, ... years; one value where the model has no horizon.
+    model, meaning
+        As in ``Malignancy``.
+    """
+
+    by_year: tuple[float, ...]
+    model: str
+    meaning: str
+
+
 @dataclass(frozen=True, eq=False)
 class NoduleMeasurement:
     """What is measured on one nodule.
@@ -168,6 +204,10 @@ class NoduleMeasurement:
         (long + short) / 2 (Lung-RADS v2022).
     solid_diameter_mm
         Mean diameter of the solid core; None unless part-solid.
+    solid_volume_mm3
+        Volume of the solid core; None unless part-solid.
+    uncertainty
+        Of mean diameter and volume; None where it cannot be said.
     """
 
     mask: npt.NDArray[np.bool_]
@@ -181,11 +221,23 @@ class NoduleMeasurement:
     sd_hu: float
     attenuation: Attenuation
     solid_diameter_mm: float | None = None
+    solid_volume_mm3: float | None = None
+    uncertainty: Uncertainty | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class Nodule:
-    """One nodule: where it is, how sure we are, what was measured, what it may mean."""
+    """One nodule: where it is, how sure we are, what was measured, what it may mean.
+
+    Parameters
+    ----------
+    pleura_mm
+        From the nodule's edge to the edge of its lung, 0 where it touches; None where it was not measured.
+    lobe
+        None without lobe weights.
+    malignancy
+        None where no such model is installed.
+    """
 
     id: int
     center_lps_mm: tuple[float, float, float]
@@ -196,6 +248,9 @@ class Nodule:
     brock: RiskRange
     lung_rads: LungRads
     warnings: tuple[str, ...] = ()
+    pleura_mm: float | None = None
+    lobe: Lobe | None = None
+    malignancy: Malignancy | None = None
 
 
 @dataclass(frozen=True)
@@ -231,3 +286,4 @@ class Findings:
     device: str
     timings_s: dict[str, float] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    patient_risk: PatientRisk | None = None

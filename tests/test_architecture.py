@@ -90,7 +90,10 @@ def test_models_know_no_dicom_object_thread_file_or_setting() -> None:
         "pydantic",
         "sqlalchemy",
     }
-    wrong = {str(path.relative_to(ROOT)): tops(path) & forbidden for path in modules("models")}
+    files_allowed = {ROOT / "models" / "weights.py", *modules("models/published")}  # weight files alone
+    wrong = {
+        str(path.relative_to(ROOT)): tops(path) & forbidden for path in modules("models") if path not in files_allowed
+    }
     assert not {path: names for path, names in wrong.items() if names}
 
 
