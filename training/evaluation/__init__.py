@@ -1,0 +1,1 @@
+"""Measuring models: detection as LUNA16 does, scores with intervals, reports."""
