@@ -82,7 +82,7 @@ class Curve:
 
     def sensitivity_at(self, fps: npt.ArrayLike) -> Floats:
         """Interpolate the sensitivity at so many false positives a scan; of equal ``fps`` the later point counts."""
-        return np.asarray(np.interp(fps, self.fps, self.sensitivity))
+        return np.asarray(np.interp(np.asarray(fps), self.fps, self.sensitivity))
 
     @property
     def cpm(self) -> float:
@@ -172,8 +172,8 @@ def froc(
     """
     if len(set(series)) != len(series):
         raise TrainingError("a series stands twice in the list of scans")
-    found, ignorable, said = (_by_series(places) for places in (included, excluded, marks))
-    if any(not math.isfinite(mark.probability) for places in said.values() for mark in places):
+    found, ignorable, said = _by_series(included), _by_series(excluded), _by_series(marks)
+    if any(not math.isfinite(mark.probability) for scan in said.values() for mark in scan):
         raise TrainingError("the probability of a mark is not a number")
     result = Froc(tuple(_matched(found.get(s, []), ignorable.get(s, []), said.get(s, [])) for s in series))
     if result.nodules == 0:

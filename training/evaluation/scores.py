@@ -88,7 +88,8 @@ def auc_interval(
     """
     y, s = _checked(labels, scores)
     group = np.arange(len(y)) if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1]
-    ranks, values = _ranks(s), []
+    ranks = _ranks(s)
+    values: list[float] = []
     while len(values) < resamples:
         weights = _drawn(int(group.max()) + 1, rng)[group].astype(np.float64)
         if 0 < weights @ y < weights.sum():
