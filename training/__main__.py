@@ -4,22 +4,42 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import torch
 import typer
 from rich.console import Console
+from typer.core import TyperGroup
 
+from models.weights import WeightsError
+from training.errors import TrainingError
+from training.evaluation import command as evaluation
 from training.phantom import PhantomSpec, make_phantom, write_phantom
+
+_USAGE_EXIT = 2
+
+
+class _Tasks(TyperGroup):
+    """Prints what stops a task in one line and exits with 2."""
+
+    def invoke(self, ctx: Any) -> Any:  # the class of a context has no public name
+        """Run the task."""
+        try:
+            return super().invoke(ctx)
+        except (TrainingError, WeightsError) as error:
+            print(f"{ctx.invoked_subcommand}: {error}", file=sys.stderr)
+            raise typer.Exit(_USAGE_EXIT) from None
+
 
 app = typer.Typer(
     name="python -m training",
+    cls=_Tasks,
     help="Make training data; train and evaluate models.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-_USAGE_EXIT = 2
+app.command("evaluate")(evaluation.evaluate)
 
 
 @app.callback()
