@@ -1,13 +1,15 @@
-"""Measuring one nodule: diameters on its largest axial slice, volume, HU and attenuation type; where in the lung."""
+"""Measuring one nodule: diameters on its largest axial slice, volume, HU, attenuation type, and how sure they are."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
 from models.calipers import axes_of, outline_of
 from models.components import Mask, box_of, dilated, eroded
-from models.findings import Attenuation, Caliper, Candidate, LungLabel, Lungs, NoduleMeasurement, Side, Third
+from models.findings import Attenuation, Caliper, Candidate, Lungs, NoduleMeasurement
 from models.nodule_mask import (
     PARTIAL_VOLUME_MM,
     Growth,
@@ -18,7 +20,9 @@ from models.nodule_mask import (
     rim,
     weighted_volume_mm3,
 )
+from models.place import inside_index
 from models.resampling import Grid, interpolated, refined_grid
+from models.uncertainty import uncertainty_of
 from models.volume import Volume
 
 # A nodule whose core stays below this is ground glass: vessels show through it. Between -300 and -160 HU
@@ -51,7 +55,8 @@ def measure_nodule(volume: Volume, lungs: Lungs, candidate: Candidate) -> Nodule
     long_axis, short_axis = _calipers(patch, fitted, rim(patch, extent), level_hu, grid, volume)
     mask, offset = _native(fitted, grid, candidate, volume)
     values = volume.hu[_box(mask, offset)][mask].astype(np.float64)
-    kind, solid_mm = _attenuation(patch, growth, whole, grid, volume)
+    kind, core = _attenuation(patch, growth, whole, grid, volume)
+    mean_mm = (long_axis.length_mm + short_axis.length_mm) / 2
     center = grid.to_base(np.argwhere(fitted).mean(axis=0))
     return NoduleMeasurement(
         mask=mask,
@@ -59,53 +64,22 @@ def measure_nodule(volume: Volume, lungs: Lungs, candidate: Candidate) -> Nodule
         center_kji=(float(center[0]), float(center[1]), float(center[2])),
         long_axis=long_axis,
         short_axis=short_axis,
-        mean_diameter_mm=(long_axis.length_mm + short_axis.length_mm) / 2,
+        mean_diameter_mm=mean_mm,
         volume_mm3=float(fitted.sum() * np.prod(patch.spacing)),
         mean_hu=float(values.mean()),
         sd_hu=float(values.std()),
         attenuation=kind,
-        solid_diameter_mm=solid_mm,
+        solid_diameter_mm=core[0] if core else None,
+        solid_volume_mm3=core[1] if core else None,
+        uncertainty=uncertainty_of(mean_mm, volume.spacing_kji_mm[0]),
     )
-
-
-def side_of(center_kji: tuple[float, float, float], lungs: Lungs, volume: Volume) -> Side:
-    """Tell in which lung a point lies, or which lung is nearer.
-
-    Raises
-    ------
-    ValueError
-        If there is no lung at all.
-    """
-    voxel = _inside(center_kji, volume.shape)
-    label = int(lungs.labels[voxel])
-    if label == LungLabel.BACKGROUND:
-        near = {side: _distance(voxel, lungs.labels == side, volume) for side in (LungLabel.RIGHT, LungLabel.LEFT)}
-        label = min(near, key=lambda side: near[side])
-        if not np.isfinite(near[LungLabel(label)]):
-            raise ValueError("a side needs a lung")
-    return Side.RIGHT if label == LungLabel.RIGHT else Side.LEFT
-
-
-def third_of(center_kji: tuple[float, float, float], lungs: Lungs, volume: Volume) -> Third:
-    """Tell the craniocaudal third of the nodule's lung, along the patient's head-foot axis.
-
-    The thirds have equal height between the lowest and the highest slice of that lung; they are not lobes.
-    """
-    side = LungLabel.RIGHT if side_of(center_kji, lungs, volume) is Side.RIGHT else LungLabel.LEFT
-    axis = int(np.abs(volume.directions[2]).argmax())  # the index axis nearest to patient superior (LPS +z)
-    other = tuple(a for a in range(3) if a != axis)
-    extent = np.flatnonzero((lungs.labels == side).any(axis=other))
-    height = (center_kji[axis] - extent[0]) / max(1, int(extent[-1] - extent[0]))
-    if volume.directions[2, axis] < 0:
-        height = 1 - height
-    return Third.UPPER if height > 2 / 3 else Third.MIDDLE if height > 1 / 3 else Third.LOWER
 
 
 def _patch(volume: Volume, lungs: Lungs, candidate: Candidate) -> tuple[Grid, Patch]:
     """Cut the candidate out on a finer grid that keeps the volume's slices."""
     radius_mm = max(candidate.diameter_mm / 2, 1.5)
     reach_mm = min(2 * radius_mm + ROOM_MM, LARGEST_REACH_MM)
-    center = _inside(candidate.center_kji, volume.shape)
+    center = inside_index(candidate.center_kji, volume.shape)
     box = tuple(
         slice(max(0, c - int(reach_mm / step) - 1), min(size, c + int(reach_mm / step) + 2))
         for c, step, size in zip(center, volume.spacing_kji_mm, volume.shape, strict=True)
@@ -183,7 +157,7 @@ def _native(mask: Mask, grid: Grid, candidate: Candidate, volume: Volume) -> tup
     strides = [round(1 / step) for step in grid.step_kji]
     coarse = mask[:: strides[0], :: strides[1], :: strides[2]]
     if not coarse.any():
-        return np.ones((1, 1, 1), dtype=bool), _inside(candidate.center_kji, volume.shape)
+        return np.ones((1, 1, 1), dtype=bool), inside_index(candidate.center_kji, volume.shape)
     box = box_of(coarse, (0, 0, 0))
     k, j, i = (int(origin) + part.start for origin, part in zip(grid.origin_kji, box, strict=True))
     return np.ascontiguousarray(coarse[box]), (k, j, i)
@@ -191,35 +165,32 @@ def _native(mask: Mask, grid: Grid, candidate: Candidate, volume: Volume) -> tup
 
 def _attenuation(
     patch: Patch, growth: Growth, whole: Growth | None, grid: Grid, volume: Volume
-) -> tuple[Attenuation, float | None]:
-    """Tell the attenuation type, and the mean diameter of the solid core of a part-solid nodule."""
+) -> tuple[Attenuation, tuple[float, float] | None]:
+    """Tell the attenuation type, and mean diameter (mm) and volume (mm3) of a part-solid nodule's solid core."""
     if whole is not None:
-        solid, level_hu = _fitted(patch, growth, uniform=True)
-        lines = _calipers(patch, solid, rim(patch, growth), level_hu, grid, volume)
-        return Attenuation.PART_SOLID, (lines[0].length_mm + lines[1].length_mm) / 2
+        core = _solid_core(patch, growth, whole)
+        lines = _calipers(patch, core.mask, whole.mask, core.level_hu, grid, volume)
+        mean_mm = (lines[0].length_mm + lines[1].length_mm) / 2
+        return Attenuation.PART_SOLID, (mean_mm, float(core.mask.sum() * np.prod(patch.spacing)))
     if growth.core_hu <= SOLID_ABOVE_HU:
         return Attenuation.GROUND_GLASS, None
     inner = eroded(growth.mask, min(PARTIAL_VOLUME_MM, 0.4 * growth.inscribed_mm), patch.spacing)
-    core = patch.hu[inner] if inner.any() else patch.hu[growth.mask]
-    calcified = (core > CALCIFIED_ABOVE_HU).mean() > 0.5
+    bright = patch.hu[inner] if inner.any() else patch.hu[growth.mask]
+    calcified = (bright > CALCIFIED_ABOVE_HU).mean() > 0.5
     return (Attenuation.CALCIFIED if calcified else Attenuation.SOLID), None
+
+
+def _solid_core(patch: Patch, growth: Growth, whole: Growth) -> Growth:
+    """Grow the solid core at the half level between it and the ground glass around it, which is brighter than lung."""
+    glass = whole.mask & ~dilated(growth.mask, EDGE_MM, patch.spacing)
+    glass_hu = float(np.median(patch.hu[glass])) if glass.any() else growth.lung_hu
+    middle = patch.from_mm(growth.center) <= max(0.5 * growth.inscribed_mm, max(patch.spacing[1:]))
+    core_hu = float(np.median(patch.hu[middle]))
+    core = grow_at(patch, growth.center, (core_hu + glass_hu) / 2, core_hu)
+    return replace(core, mask=core.mask & whole.mask)
 
 
 def _box(mask: Mask, offset: Index) -> tuple[slice, slice, slice]:
     """Give the volume's box that a cut-out mask covers."""
     k, j, i = (slice(start, start + size) for start, size in zip(offset, mask.shape, strict=True))
     return k, j, i
-
-
-def _inside(center_kji: tuple[float, float, float], shape: tuple[int, int, int]) -> Index:
-    """Give the nearest voxel of the volume."""
-    k, j, i = (min(max(round(x), 0), size - 1) for x, size in zip(center_kji, shape, strict=True))
-    return k, j, i
-
-
-def _distance(voxel: Index, mask: Mask, volume: Volume) -> float:
-    """Give the distance in mm from a voxel to the nearest voxel of a mask; infinite when it is empty."""
-    points = np.argwhere(mask)
-    if len(points) == 0:
-        return float("inf")
-    return float(np.linalg.norm((points - voxel) * np.asarray(volume.spacing_kji_mm), axis=1).min())

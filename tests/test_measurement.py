@@ -7,8 +7,8 @@ import numpy.typing as npt
 import pytest
 
 from models.calipers import axes_of, outline_of
-from models.findings import Attenuation, Candidate, LungLabel, Lungs, NoduleMeasurement, Side, Third
-from models.measurement import measure_nodule, side_of, third_of
+from models.findings import Attenuation, Candidate, LungLabel, Lungs, NoduleMeasurement
+from models.measurement import measure_nodule
 from models.volume import Volume
 
 LUNG_HU = -850.0
@@ -150,6 +150,7 @@ def test_a_part_solid_nodule_has_a_whole_and_a_solid_diameter(spacing: tuple[flo
     assert nodule.attenuation is Attenuation.PART_SOLID
     assert nodule.mean_diameter_mm == pytest.approx(18, abs=1.0)
     assert nodule.solid_diameter_mm == pytest.approx(9, abs=2.0)
+    assert nodule.solid_volume_mm3 == pytest.approx(ball_mm3(9), rel=0.35)
 
 
 def test_the_mask_lies_where_it_says() -> None:
@@ -184,37 +185,6 @@ def test_a_mark_at_the_corner_of_the_volume_is_measured(center: tuple[float, flo
     volume = Scene((2.0, 1.0, 1.0), 15).volume()
     nodule = measure_nodule(volume, all_lung(volume), Candidate(center, 0.5, 5.0))
     assert nodule.mask.any()
-
-
-def two_lungs(superior_k: bool) -> tuple[Volume, Lungs]:
-    """30 slices; columns 0-9 the right lung, 20-29 the left; the head at high k or at low k."""
-    sign = 1 if superior_k else -1
-    affine = np.array([[0, 0, 5.0, -75], [0, 5.0, 0, -75], [5.0 * sign, 0, 0, 0], [0, 0, 0, 1]])
-    labels = np.zeros((30, 10, 30), dtype=np.uint8)
-    labels[3:27, :, :10], labels[3:27, :, 20:] = LungLabel.RIGHT, LungLabel.LEFT
-    return Volume(np.full(labels.shape, -850, dtype=np.int16), affine), Lungs(labels, 1.0, 1.0)
-
-
-@pytest.mark.parametrize(("superior_k", "top"), [(True, 25.0), (False, 4.0)], ids=["head_last", "head_first"])
-def test_thirds_run_along_the_patient(superior_k: bool, top: float) -> None:
-    volume, lungs = two_lungs(superior_k)
-    assert third_of((top, 5, 5), lungs, volume) is Third.UPPER
-    assert third_of((29 - top, 5, 5), lungs, volume) is Third.LOWER
-    assert third_of((14.5, 5, 25), lungs, volume) is Third.MIDDLE
-
-
-def test_side_is_that_of_the_lung_or_of_the_nearer_one() -> None:
-    volume, lungs = two_lungs(True)
-    assert side_of((10, 5, 5), lungs, volume) is Side.RIGHT
-    assert side_of((10, 5, 25), lungs, volume) is Side.LEFT
-    assert side_of((10, 5, 12), lungs, volume) is Side.RIGHT
-    assert side_of((10, 5, 17), lungs, volume) is Side.LEFT
-
-
-def test_a_side_needs_a_lung() -> None:
-    volume, lungs = two_lungs(True)
-    with pytest.raises(ValueError, match="needs a lung"):
-        side_of((10, 5, 5), Lungs(np.zeros_like(lungs.labels), 0, 0), volume)
 
 
 def test_calipers_of_a_rectangle_are_its_diagonal_and_the_chord_across() -> None:

@@ -23,8 +23,8 @@ from models.findings import (
 )
 from models.lung_rads import assess_exam, assess_nodule
 from models.lungs import segment_lungs
-from models.measurement import side_of, third_of
 from models.nodules import DEFAULT_THRESHOLD, find_nodules
+from models.place import lobe_of, pleura_distance_mm, side_of, third_of
 from models.screened_nodule import ScreenedNodule, Size
 from models.volume import Volume
 from node.analysis.device import resolve_device
@@ -129,6 +129,8 @@ def _nodule(
         brock=brock_range(patient, measured.long_axis.length_mm, measured.attenuation, None, nodule_count),
         lung_rads=_lung_rads(measured),
         warnings=_nodule_warnings(measured),
+        pleura_mm=pleura_distance_mm(measured, lungs, volume),
+        lobe=lobe_of(measured, lungs),
     )
 
 
