@@ -1,6 +1,6 @@
 """Slices as lungmask's networks want them: clipped, cropped to the body, 256 x 256; and labels back on the slices.
 
-``lungmask.utils.preprocess`` and ``reshape_mask`` restated: the same boxes, pixels and labels, with whole stacks handled
+``lungmask.utils.preprocess`` and ``reshape_mask`` restated: the same boxes, pixels and labels, whole stacks handled
 at once. Interpolated CT numbers are rounded to whole HU, as theirs are. Sides below 64 pixels are outside the contract.
 
 References
@@ -60,7 +60,7 @@ def network_slices(hu: npt.NDArray[np.int16]) -> NetworkSlices:
     return NetworkSlices(pictures, boxes, (hu.shape[1], hu.shape[2]))
 
 
-def network_input(hu: npt.NDArray[np.int16]) -> npt.NDArray[np.float32]:
+def network_input(hu: npt.NDArray[np.int16] | npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """Scale clipped HU (K, 256, 256) to 0..1, (K, 1, 256, 256)."""
     return ((hu[:, None].astype(np.float32) - LOWEST_HU) / (HIGHEST_HU - LOWEST_HU)).astype(np.float32)
 

@@ -1,7 +1,7 @@
 """The 2D U-Net of lungmask R231, with its tensor names, in any width and depth.
 
-Published R231, R231CovidWeb and LTRCLobes weights drop in unchanged (depth 5, 64 filters in the first layer); the shipped
-compact variant has the same names and fewer filters. Each block holds a ``residual_input_conv`` and a
+Published R231, R231CovidWeb and LTRCLobes weights drop in unchanged (depth 5, 64 filters in the first layer);
+the shipped compact variant has the same names and fewer filters. Each block holds a ``residual_input_conv`` and a
 ``residual_batchnorm`` that nothing reads: they are part of the published files.
 
 References
@@ -12,6 +12,7 @@ Ronneberger 2015, arXiv:1505.04597; Hofmanninger 2020, doi:10.1186/s41747-020-00
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -57,7 +58,7 @@ class UNet(nn.Module):
         pairs = zip([1, *widths], widths, strict=False)
         self.down_path = nn.ModuleList(_ConvBlock(before, after) for before, after in pairs)
         upward = widths[::-1]
-        self.up_path = nn.ModuleList(_UpBlock(before, after) for before, after in zip(upward, upward[1:], strict=False))
+        self.up_path = nn.ModuleList(_UpBlock(before, after) for before, after in pairwise(upward))
         self.last = nn.Conv2d(widths[0], settings.n_classes, kernel_size=1)
 
     def forward(self, x: Tensor) -> Tensor:

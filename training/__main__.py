@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 from models.weights import WeightsError
 from training.errors import TrainingError
 from training.evaluation import command as evaluation
+from training.lungs import command as lungs
 from training.phantom import PhantomSpec, make_phantom, write_phantom
 
 _USAGE_EXIT = 2
@@ -40,6 +41,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("evaluate")(evaluation.evaluate)
+app.command("lungs")(lungs.command)
 
 
 @app.callback()
