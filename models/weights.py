@@ -17,6 +17,9 @@ import safetensors
 import torch
 from safetensors.torch import load_file, save_file
 
+from models.findings import ModelIdentity
+
+SHIPPED = Path(__file__).parent / "shipped"  # weights that come with the product
 INTENDED_USE = "Demonstration and research, not for diagnosis"
 _CARD_SUFFIX = ".json"
 _NAMED = 3  # at most this many wrong tensors are named in an error
@@ -76,7 +79,12 @@ class Card:
 
 def shipped_card(name: str) -> Path:
     """Give the path of the card of weights that come with the product, for example ``lungs``."""
-    return Path(__file__).parent / "shipped" / (name + _CARD_SUFFIX)
+    return SHIPPED / (name + _CARD_SUFFIX)
+
+
+def identity_of(card: Card) -> ModelIdentity:
+    """Give what goes of a card into the structured report and report.json."""
+    return ModelIdentity(card.name, card.version, card.sha256, card.training_data, card.intended_use)
 
 
 def read_card(path: Path) -> Card:
@@ -90,7 +98,9 @@ def read_card(path: Path) -> Card:
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
         figures = tuple(Figure(**figure) for figure in values.pop("figures", ()))
-        return Card(**values, figures=figures)
+        card = Card(**values, figures=figures)
+        _refuse_other_types(card)
+        return card
     except FileNotFoundError:
         raise WeightsError(f"{path}: no such card; see `pulmonode weights list`") from None
     except (OSError, ValueError, TypeError, AttributeError) as error:
@@ -110,7 +120,7 @@ def verified(card_path: Path) -> tuple[Card, Path]:
         The file is missing, or its sha256 is not the card's.
     """
     card = read_card(card_path)
-    if Path(card.file).name != card.file:
+    if Path(card.file).name != card.file or not card.file:
         raise WeightsError(f"{card_path}: file must be a plain name, found {card.file!r}")
     path = card_path.with_name(card.file)
     found = sha256_of(path)
@@ -160,10 +170,14 @@ def fill(module: torch.nn.Module, tensors: Mapping[str, torch.Tensor], name: str
 
 def save_weights(tensors: Mapping[str, torch.Tensor], card: Card, folder: Path) -> Card:
     """Write ``card.file`` and its card into a folder; the checksum is filled in. Nothing half-written is ever seen."""
-    path = folder / card.file
-    aside = _aside(path)
-    save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, aside)
-    return place_weights(aside, card, folder)
+    aside = aside_of(folder / card.file)
+    try:
+        save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, aside)
+        return place_weights(aside, card, folder)
+    except safetensors.SafetensorError as error:
+        raise WeightsError(f"{folder / card.file}: cannot be written ({error})") from None
+    finally:
+        aside.unlink(missing_ok=True)  # there only when something failed
 
 
 def place_weights(aside: Path, card: Card, folder: Path) -> Card:
@@ -180,10 +194,13 @@ def place_weights(aside: Path, card: Card, folder: Path) -> Card:
 
 def write_text(path: Path, text: str) -> None:
     """Write a text file aside, sync it and move it to its place."""
-    aside = _aside(path)
-    aside.write_text(text, encoding="utf-8")
-    _sync(aside)
-    aside.replace(path)
+    aside = aside_of(path)
+    try:
+        aside.write_text(text, encoding="utf-8")
+        _sync(aside)
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)  # there only when something failed
 
 
 def sha256_of(path: Path) -> str:
@@ -204,9 +221,20 @@ def sha256_of(path: Path) -> str:
     return total.hexdigest()
 
 
-def _aside(path: Path) -> Path:
+def aside_of(path: Path) -> Path:
+    """Give the place where a file is written before it is moved to ``path``; makes the folder."""
     path.parent.mkdir(parents=True, exist_ok=True)
     return path.with_name(f".{path.name}.{os.getpid()}.part")
+
+
+def _refuse_other_types(card: Card) -> None:
+    """Raise TypeError where a field does not hold what it should: text, or settings by name."""
+    for field_, value in vars(card).items():
+        wanted = {"settings": dict, "figures": tuple}.get(field_, str)
+        if not isinstance(value, wanted):
+            raise TypeError(f"{field_} holds {type(value).__name__}, not {wanted.__name__}")
+    if not all(isinstance(figure.value, int | float) for figure in card.figures):
+        raise TypeError("a figure is no number")
 
 
 def _sync(path: Path) -> None:

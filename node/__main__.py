@@ -25,6 +25,7 @@ COMMANDS = {
     "echo": "Ask an application entity whether it answers (C-ECHO).",
     "status": "Show series, states, queue and deliveries.",
     "retry": "Put a failed analysis or delivery back in line.",
+    "weights": "List, import and verify the weights of models.",
 }
 
 
@@ -55,8 +56,11 @@ def _application(arguments: list[str]) -> typer.Typer:
     )
     called = next((argument for argument in arguments if not argument.startswith("-")), None)
     for name, summary in COMMANDS.items():
-        function = importlib.import_module(f"node.commands.{name}").run if name == called else _only_help
-        application.command(name, help=summary)(function)
+        module = importlib.import_module(f"node.commands.{name}") if name == called else None
+        if hasattr(module, "group"):  # a command with commands of its own
+            application.add_typer(module.group, name=name, help=summary)
+        else:
+            application.command(name, help=summary)(module.run if module else _only_help)
     return application
 
 
