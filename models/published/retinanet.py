@@ -1,0 +1,206 @@
+"""MONAI's lung_nodule_ct_detection as a detector: the published weights, its contract before and after the network.
+
+Before: axes towards right, anterior, superior; 0.703125 x 0.703125 x 1.25 mm by linear interpolation; -1024 to 300 HU
+as 0 to 1; windows of 512 x 512 x 192 where the image is larger. After: see ``retinanet_boxes``. Trained on LUNA16
+(LIDC-IDRI, CC BY 3.0). Published figures fall on other hospitals' scans: CPM 0.94 on LUNA16, 0.45 to 0.49 on NLST and
+DLCS (arXiv 2405.04605). Demonstration and research, not for diagnosis.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from models.findings import Candidate, Lungs
+from models.published.batching import release
+from models.published.marks import candidates_of
+from models.published.orientation import RAS, Oriented, oriented, sampled_at
+from models.published.retinanet_boxes import Maps, marks_of
+from models.published.retinanet_network import RetinaNet
+from models.published.retinanet_windows import Plan, Triple, halved, plan_for, stitched
+from models.volume import Volume
+from models.weights import WeightsError, fill, load_tensors
+
+ARCHITECTURE = "monai-retinanet"
+SPACING_MM = (0.703125, 0.703125, 1.25)
+HU_RANGE = (-1024.0, 300.0)
+WINDOW = (512, 512, 192)  # inference configuration of the published bundle; about 20 GB at half precision
+# Without a GPU a window of the published size needs more memory than a workstation has; this one is near the patch
+# of the training (192 x 192 x 80), in whole cells.
+CPU_WINDOW = (192, 192, 96)
+# No operating point is published, only FROC. The score is trained by binary cross-entropy, so one half is where the
+# network itself is undecided. Not calibrated on any hospital's scans; card settings may name another ("threshold").
+DEFAULT_THRESHOLD = 0.5
+
+
+@dataclass(frozen=True, eq=False)
+class RetinaNetDetector:
+    """Marks of the published RetinaNet.
+
+    Parameters
+    ----------
+    network
+        With weights, on ``device``, in eval mode.
+    device
+        Half precision on CUDA, as published (amp); float32 elsewhere.
+    threshold
+        Default operating point, 0 to 1.
+    window
+        Voxels (x, y, z) that the network sees at once, multiples of (16, 16, 8).
+    """
+
+    network: RetinaNet
+    device: torch.device
+    threshold: float = DEFAULT_THRESHOLD
+    window: Triple = WINDOW
+
+    @classmethod
+    def from_card(cls, card_path: Path, device: torch.device) -> RetinaNetDetector:
+        """Load imported weights.
+
+        Raises
+        ------
+        WeightsError
+            They are missing, damaged, of another architecture or layout.
+        """
+        card, tensors = load_tensors(card_path)
+        if card.architecture != ARCHITECTURE:
+            raise WeightsError(f"{card_path}: holds {card.architecture}, not {ARCHITECTURE}; name the right card")
+        network = RetinaNet()
+        fill(network, tensors, card.name)
+        threshold = float(card.settings.get("threshold", DEFAULT_THRESHOLD))
+        window = WINDOW if device.type == "cuda" else CPU_WINDOW
+        return cls(on_device(network, device), device, threshold, window)
+
+    def detect(self, volume: Volume, lungs: Lungs) -> tuple[Candidate, ...]:
+        """Give every mark in or near the lungs, by falling score; cut at 0.02 as published, not at ``threshold``.
+
+        Raises
+        ------
+        FloatingPointError
+            The network's output is not finite, even in single precision.
+        torch.OutOfMemoryError
+            Not even the smallest window fits.
+        """
+        image = Image(oriented(volume, RAS))
+        boxes, scores = marks_of(self._maps(image, lungs), image.size)
+        spacing = torch.tensor(SPACING_MM, dtype=boxes.dtype)
+        diameters = ((boxes[:, 3:] - boxes[:, :3]) * spacing).mean(dim=1)
+        centers = image.to_volume(((boxes[:, 3:] + boxes[:, :3]) / 2).numpy())
+        return candidates_of(centers, scores.tolist(), diameters.tolist(), volume, lungs)
+
+    def _maps(self, image: Image, lungs: Lungs) -> Maps:
+        """Run the windows that hold lung; where one does not fit into memory, all are tried again at half the size."""
+        window = self.window
+        while True:
+            plan = with_lungs(plan_for(image.size, window), image, lungs)
+            try:
+                return stitched(self._run, image.fetcher(plan, self.device), plan, batch=1)
+            except torch.OutOfMemoryError:
+                smaller = halved(plan.window)
+                if smaller is None:
+                    raise
+            window = smaller
+            release()
+
+    def _run(self, windows: torch.Tensor) -> Maps:
+        """Run a batch at half precision on CUDA; again at single precision if that overflows."""
+        maps = self._forward(windows, half=self.device.type == "cuda")
+        if not _finite(maps):
+            maps = self._forward(windows, half=False)
+        if not _finite(maps):
+            raise FloatingPointError("the RetinaNet's output is not finite: its weights do not fit; import them again")
+        return maps
+
+    def _forward(self, windows: torch.Tensor, half: bool) -> Maps:
+        layout = torch.channels_last_3d if self.device.type == "cuda" else torch.contiguous_format
+        with torch.inference_mode(), torch.autocast(self.device.type, torch.float16, enabled=half):
+            maps: Maps = self.network(windows.to(self.device, memory_format=layout))
+        return [(logits.float(), deltas.float()) for logits, deltas in maps]
+
+
+def on_device(network: RetinaNet, device: torch.device) -> RetinaNet:
+    """Bring a network to its device in the memory layout that is fast there, for inference."""
+    layout = torch.channels_last_3d if device.type == "cuda" else torch.contiguous_format
+    network.to(device)
+    for tensor in network.parameters():
+        if tensor.dim() == 5:
+            tensor.data = tensor.data.contiguous(memory_format=layout)
+    return network.requires_grad_(False).eval()
+
+
+class Image:
+    """The volume as the network sees it, sampled box by box: axes x, y, z towards right, anterior, superior.
+
+    Attributes
+    ----------
+    size
+        Voxels (X, Y, Z) of ``SPACING_MM``, the first on the volume's first voxel along these axes.
+    """
+
+    def __init__(self, source: Oriented) -> None:
+        self._source = source
+        a, b, c = (
+            round((count - 1) * spacing / target + 1)
+            for count, spacing, target in zip(source.shape, source.spacing_mm, SPACING_MM, strict=True)
+        )
+        self.size: Triple = (a, b, c)
+        self._step = np.asarray(SPACING_MM) / np.asarray(source.spacing_mm)
+
+    def to_volume(self, points: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        """Map points (N, 3) of this image, x, y, z, to voxel indices (N, 3) k, j, i of the volume."""
+        return self._source.to_volume(np.asarray(points, dtype=np.float64) * self._step)
+
+    def grey(self, low: Triple, high: Triple, device: torch.device) -> torch.Tensor:
+        """Give the grey values 0 to 1 of the box from ``low`` up to, not with, ``high``."""
+        hu = sampled_at(self._source.view(self._source.volume.hu), self._positions(low, high), device)
+        return ((hu - HU_RANGE[0]) / (HU_RANGE[1] - HU_RANGE[0])).clamp_(0, 1)
+
+    def fetcher(self, plan: Plan, device: torch.device) -> Callable[[Triple], torch.Tensor]:
+        """Give the function that fetches one window of a plan; what lies outside the image is 0."""
+
+        def fetch(start: Triple) -> torch.Tensor:
+            low, high = inner_box(plan, start)
+            window = torch.zeros(plan.window, device=device)
+            at = [slice(a + b - s, c + b - s) for a, c, b, s in zip(low, high, plan.before, start, strict=True)]
+            window[at[0], at[1], at[2]] = self.grey(low, high, device)
+            return window
+
+        return fetch
+
+    def holds(self, mask: npt.NDArray[np.uint8], low: Triple, high: Triple) -> bool:
+        """Tell whether a mask (K, J, I) on the volume's grid is set somewhere in a box of this image."""
+        first = np.floor(np.asarray(low) * self._step).astype(int)
+        last = np.ceil((np.asarray(high) - 1) * self._step).astype(int) + 1
+        view = self._source.view(mask)
+        return bool(view[first[0] : last[0], first[1] : last[1], first[2] : last[2]].any())
+
+    def _positions(self, low: Triple, high: Triple) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        x, y, z = (
+            torch.arange(a, b, dtype=torch.float64) * float(step)
+            for a, b, step in zip(low, high, self._step, strict=True)
+        )
+        return x, y, z
+
+
+def inner_box(plan: Plan, start: Triple) -> tuple[Triple, Triple]:
+    """Give the part of a window that lies inside the image: first voxel, and the first beyond."""
+    sides = list(zip(start, plan.before, plan.window, plan.size, strict=True))
+    a, b, c = (min(max(0, first - before), size) for first, before, _, size in sides)
+    d, e, f = (min(max(0, first - before + window), size) for first, before, window, size in sides)
+    return (a, b, c), (d, e, f)
+
+
+def with_lungs(plan: Plan, image: Image, lungs: Lungs) -> Plan:
+    """Leave out the windows that hold no lung: a mark there would be dropped anyway."""
+    starts = tuple(start for start in plan.starts if image.holds(lungs.labels, *inner_box(plan, start)))
+    return replace(plan, starts=starts)
+
+
+def _finite(maps: Maps) -> bool:
+    return all(bool(logits.isfinite().all() and deltas.isfinite().all()) for logits, deltas in maps)
