@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,7 @@ from safetensors.torch import save_file
 from training.errors import TrainingError
 
 _MODEL, _BEST, _OPTIMIZER = "model.", "best.", "optimizer."
+_NUMBERED = "__numbered__"  # marks a dict with whole numbers as keys, which JSON does not have
 
 
 @dataclass
@@ -53,7 +55,7 @@ def save_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
     described = {
         "epoch": checkpoint.epoch,
         "optimizer": plain,
-        "scheduler": checkpoint.scheduler,
+        "scheduler": {name: _without_number_keys(value) for name, value in checkpoint.scheduler.items()},
         "history": checkpoint.history,
         "identity": checkpoint.identity,
     }
@@ -86,10 +88,23 @@ def load_checkpoint(path: Path) -> Checkpoint:
         model=_part(tensors, _MODEL),
         best=_part(tensors, _BEST),
         optimizer=_optimizer_joined(_part(tensors, _OPTIMIZER), described["optimizer"]),
-        scheduler=described["scheduler"],
+        scheduler={name: _with_number_keys(value) for name, value in described["scheduler"].items()},
         history=described["history"],
         identity=described["identity"],
     )
+
+
+def _without_number_keys(value: Any) -> Any:
+    """Turn the milestones of a MultiStepLR, {epoch: count}, into what JSON gives back unchanged."""
+    if isinstance(value, dict) and any(isinstance(key, int) for key in value):
+        return {_NUMBERED: [[key, inner] for key, inner in value.items()]}
+    return value
+
+
+def _with_number_keys(value: Any) -> Any:
+    if isinstance(value, dict) and _NUMBERED in value:
+        return Counter(dict(value[_NUMBERED]))
+    return value
 
 
 def _part(tensors: Mapping[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:

@@ -93,8 +93,10 @@ def train(task: Task[Any], settings: RunSettings, identity: Mapping[str, Any], f
     Raises
     ------
     TrainingError
-        The loss is not a number, no batch came, or the checkpoint is that of another run.
+        No epoch is asked for, the loss is not a number, no batch came, or the checkpoint is that of another run.
     """
+    if settings.epochs < 1:
+        raise TrainingError(f"epochs is {settings.epochs}: at least one epoch is needed")
     identity = {**identity, "run": {k: v for k, v in asdict(settings).items() if k not in ("epochs", "writes")}}
     folder.mkdir(parents=True, exist_ok=True)
     state = _resumed(task, folder / CHECKPOINT_FILE, identity)
