@@ -19,10 +19,11 @@ from typing import Any
 import numpy as np
 import torch
 
+from models.detector_rules import DEFAULT_THRESHOLD, RuleDetector
 from models.findings import LungLabel, Lungs
 from models.lungs import segment_lungs
 from models.measurement import measure_nodule
-from models.nodules import DEFAULT_THRESHOLD, detect_candidates, find_nodules
+from models.nodules import above, find_nodules
 from models.volume import Volume
 from node.assembly.files import assemble_files
 
@@ -58,12 +59,13 @@ def measured_scan(
     started = time.perf_counter()
     lungs = segment_lungs(volume)
     parted = time.perf_counter()
-    candidates = detect_candidates(volume, lungs, device, threshold)
+    detector = RuleDetector(device)
+    candidates = above(detector.detect(volume, lungs), threshold)
     detected = time.perf_counter()
     for candidate in candidates:
         measure_nodule(volume, lungs, candidate)
     measured = time.perf_counter()
-    nodules = find_nodules(volume, lungs, device, threshold)
+    nodules = find_nodules(volume, lungs, detector, threshold)
     row: dict[str, Any] = {
         "scan": name,
         "slices": volume.shape[0],

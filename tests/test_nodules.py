@@ -12,14 +12,16 @@ import torch
 from scipy import ndimage
 
 from models.blobs import blob_peaks, eigenvalues, gaussian
-from models.findings import LungLabel, Lungs
+from models.detector_rules import RuleDetector
+from models.findings import Candidate, LungLabel, Lungs
 from models.lungs import segment_lungs
-from models.nodules import LEAST_DIAMETER_MM, detect_candidates, find_nodules
+from models.nodules import LEAST_DIAMETER_MM, above, find_nodules
 from models.resampling import block_mean, isotropic_grid, sampled, unblocked
 from models.volume import Volume
 from node.assembly.files import assemble_files
 
 CPU = torch.device("cpu")
+RULES = RuleDetector(CPU)
 SPACING = (1.25, 0.8, 0.8)
 SHAPE = (88, 130, 150)
 AFFINE = np.array([[0, 0, 0.8, -60], [0, 0.8, 0, -50], [1.25, 0, 0, -100], [0, 0, 0, 1.0]])
@@ -80,6 +82,10 @@ def hit(volume: Volume, marks: list[tuple[float, float, float]], name: str) -> b
     return any(np.linalg.norm(np.asarray(mark) * SPACING - center) < diameter / 2 for mark in marks)
 
 
+def marked(volume: Volume, lungs: Lungs, threshold: float = RULES.threshold) -> tuple[Candidate, ...]:
+    return above(RULES.detect(volume, lungs), threshold)
+
+
 @pytest.fixture(scope="module")
 def planted() -> Volume:
     return lung_block(list(NODULES))
@@ -87,17 +93,17 @@ def planted() -> Volume:
 
 @pytest.mark.parametrize("name", list(NODULES))
 def test_each_kind_of_planted_nodule_is_found(planted: Volume, name: str) -> None:
-    marks = [candidate.center_kji for candidate in detect_candidates(planted, whole_lung(planted), CPU)]
+    marks = [candidate.center_kji for candidate in marked(planted, whole_lung(planted))]
     assert hit(planted, marks, name)
 
 
 def test_vessels_and_forks_are_no_nodules() -> None:
     volume = lung_block([])
-    assert detect_candidates(volume, whole_lung(volume), CPU) == ()
+    assert marked(volume, whole_lung(volume)) == ()
 
 
 def test_marks_come_by_falling_probability_and_one_a_place(planted: Volume) -> None:
-    candidates = detect_candidates(planted, whole_lung(planted), CPU)
+    candidates = marked(planted, whole_lung(planted))
     probabilities = [candidate.probability for candidate in candidates]
     assert probabilities == sorted(probabilities, reverse=True)
     assert len(candidates) == len(NODULES)
@@ -105,19 +111,19 @@ def test_marks_come_by_falling_probability_and_one_a_place(planted: Volume) -> N
 
 def test_a_lower_threshold_gives_no_fewer_marks(planted: Volume) -> None:
     lungs = whole_lung(planted)
-    high = detect_candidates(planted, lungs, CPU, threshold=0.9)
-    low = detect_candidates(planted, lungs, CPU, threshold=0.05)
+    high = marked(planted, lungs, 0.9)
+    low = marked(planted, lungs, 0.05)
     assert len(high) < len(low)
     assert all(candidate.probability >= 0.9 for candidate in high)
 
 
 def test_the_same_scan_gives_the_same_marks(planted: Volume) -> None:
     lungs = whole_lung(planted)
-    assert detect_candidates(planted, lungs, CPU) == detect_candidates(planted, lungs, CPU)
+    assert marked(planted, lungs) == marked(planted, lungs)
 
 
 def test_nodules_are_measured_where_they_are_found(planted: Volume) -> None:
-    found = find_nodules(planted, whole_lung(planted), CPU)
+    found = find_nodules(planted, whole_lung(planted), RULES)
     sizes = sorted(measured.mean_diameter_mm for _, measured in found)
     assert len(sizes) == len(NODULES)
     assert sizes == pytest.approx(sorted(diameter for _, diameter, _ in NODULES.values()), abs=1.0)
@@ -127,17 +133,17 @@ def test_nodules_are_measured_where_they_are_found(planted: Volume) -> None:
 def test_nothing_outside_the_lung_is_marked(planted: Volume) -> None:
     labels = whole_lung(planted).labels.copy()
     labels[:, :, 75:] = 0
-    marks = [c.center_kji for c in detect_candidates(planted, Lungs(labels, 1.0, 0.0), CPU, threshold=0.0)]
+    marks = [c.center_kji for c in marked(planted, Lungs(labels, 1.0, 0.0), 0.0)]
     assert all(labels[tuple(np.rint(mark).astype(int))] for mark in marks)
 
 
 def test_no_lung_gives_no_marks(planted: Volume) -> None:
-    assert find_nodules(planted, Lungs(np.zeros(planted.shape, np.uint8), 0.0, 0.0), CPU) == ()
+    assert find_nodules(planted, Lungs(np.zeros(planted.shape, np.uint8), 0.0, 0.0), RULES) == ()
 
 
 def test_a_uniform_lung_gives_no_marks() -> None:
     volume = Volume(np.full(SHAPE, -850, dtype=np.int16), AFFINE)
-    assert find_nodules(volume, whole_lung(volume), CPU) == ()
+    assert find_nodules(volume, whole_lung(volume), RULES) == ()
 
 
 @pytest.mark.gpu
@@ -145,8 +151,8 @@ def test_the_gpu_finds_what_the_cpu_finds(planted: Volume) -> None:
     if not torch.cuda.is_available():
         pytest.skip("no CUDA device")
     lungs = whole_lung(planted)
-    on_gpu = detect_candidates(planted, lungs, torch.device("cuda"))
-    on_cpu = detect_candidates(planted, lungs, CPU)
+    on_gpu = RuleDetector(torch.device("cuda")).detect(planted, lungs)
+    on_cpu = RULES.detect(planted, lungs)
     assert [c.center_kji for c in on_gpu] == pytest.approx([c.center_kji for c in on_cpu], abs=0.5)
 
 
@@ -212,7 +218,7 @@ def test_real_nodules_are_found_with_few_other_marks(
 ) -> None:
     folder = request.getfixturevalue(name.replace("-", "_"))
     volume = assemble_files(sorted(path for path in folder.rglob("*") if path.is_file())).volume
-    marks = [found.center_kji for found, _ in find_nodules(volume, segment_lungs(volume), CPU)]
+    marks = [found.center_kji for found, _ in find_nodules(volume, segment_lungs(volume), RULES)]
     places = volume.to_patient(np.asarray(marks))
     truth = json.loads((shared_data / "truth.json").read_text())[name]["nodules"]
     hits = [np.linalg.norm(places - t["center_lps_mm"], axis=1) < t["diameter_mm"] / 2 for t in truth]

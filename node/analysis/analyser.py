@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 
 from models.brock import CALCIFIED_AS_SOLID, brock_range
+from models.detector_rules import DEFAULT_THRESHOLD, RuleDetector
 from models.findings import (
     AnalysisRefused,
     Attenuation,
@@ -23,7 +24,7 @@ from models.findings import (
 )
 from models.lung_rads import assess_exam, assess_nodule
 from models.lungs import segment_lungs
-from models.nodules import DEFAULT_THRESHOLD, find_nodules
+from models.nodules import find_nodules
 from models.place import lobe_of, pleura_distance_mm, side_of, third_of
 from models.screened_nodule import ScreenedNodule, Size
 from models.volume import Volume
@@ -84,7 +85,7 @@ class Analyser:
         began = clock()
         lungs = self._lungs(volume)
         lungs_at = clock()
-        found = find_nodules(volume, lungs, self.device, self.threshold)
+        found = find_nodules(volume, lungs, RuleDetector(self.device), self.threshold)
         nodules_at = clock()
         nodules = tuple(
             _nodule(number, candidate, measured, volume, lungs, patient, len(found))
