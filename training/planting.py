@@ -15,12 +15,13 @@ from scipy import ndimage
 
 from models.findings import LungLabel, Side
 from models.volume import Volume
+from training.datasets_split import Split, patients_of_split
 from training.errors import TrainingError
 from training.phantom_nodules import Setting
 from training.phantom_truth import PlantedNodule
 from training.planting_body import Array, Box, NoduleBody, Posture, body_of, laid
 from training.planting_places import Ball, Places, lung_places
-from training.planting_stacks import Split, Stacks, load_stacks, patients_of_split
+from training.planting_stacks import Stacks, load_stacks
 
 __all__ = ["PlantingOptions", "Split", "Stacks", "load_stacks", "patients_of_split", "planted"]
 

@@ -1,4 +1,4 @@
-"""Real nodules as 3D crops of 8-bit slices, and their split by patient.
+"""Real nodules as 3D crops of 8-bit slices.
 
 The stacks (LIDC-IDRI, CC BY 3.0) carry neither voxel spacing nor Hounsfield units: each slice was
 stretched by its own minimum and maximum. Both are estimated here, and called estimates:
@@ -14,10 +14,8 @@ stretched by its own minimum and maximum. Both are estimated here, and called es
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from functools import cached_property
 from math import pi
 from pathlib import Path
@@ -37,18 +35,10 @@ _LUNG_PERCENTILE = 20.0  # of the grey levels around a nodule: below vessels and
 # Grey level of lung from which on the darkest value of the slice is padding, and HU per grey level then: the
 # contrast of solid nodules (about 890 HU) is 105, 75 and 55 levels in the three groups.
 _GREY_HU = ((105.0, 16.0), (60.0, 12.0), (0.0, 8.5))
-_HELD_OUT_PERCENT = 20
 _MIN_SLICES, _MIN_CONTRAST_HU = 3, 150.0  # thinner or fainter marks have no shape to plant
 _DENSE_PERCENTILE = 80.0  # of a nodule's HU: its denser part, where partial volume counts little
 _SOLID_HU, _GROUND_GLASS_HU = -150.0, -400.0  # of the denser part: above is solid, below is ground glass
 _KEYS = ("voxels", "masks", "shapes", "patient")
-
-
-class Split(StrEnum):
-    """Patients to train with, and those kept apart to measure on."""
-
-    TRAIN = "train"
-    HELD_OUT = "held_out"
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,22 +160,6 @@ def load_stacks(path: Path) -> Stacks:
     if not usable:
         raise TrainingError(f"{path}: holds no nodule of {_MIN_SLICES} slices or more; give the LIDC-IDRI stacks")
     return Stacks(every.voxels, masks, shapes, patients, every.slice_mm, np.array(usable, dtype=np.int64))
-
-
-def patients_of_split(patients: Iterable[str], split: Split) -> tuple[str, ...]:
-    """Choose the patients of one split: by a hash of the identifier, so that no list and no order matters.
-
-    Returns
-    -------
-    Sorted identifiers; about 20 of 100 patients are held out.
-    """
-    return tuple(sorted(patient for patient in set(patients) if split_of(patient) is split))
-
-
-def split_of(patient: str) -> Split:
-    """Tell on which side a patient stands, whatever the data set."""
-    number = int.from_bytes(hashlib.sha256(patient.encode()).digest()[:8], "big")
-    return Split.HELD_OUT if number % 100 < _HELD_OUT_PERCENT else Split.TRAIN
 
 
 def estimated_hu(grey: npt.NDArray[np.uint8], mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
