@@ -24,7 +24,7 @@ from training.lungs.task import SIDES, LungRun, LungTask, answered, dice_of
 
 NAME, VERSION = "lungs", "1"
 HELD_OUT = 5  # every fifth generated scan is not trained on
-FIRST_REAL_SCAN = 100_000
+FIRST_REAL_SCAN = 1000
 SLICE_STEP_MM = 5.0  # lungs change slowly from slice to slice
 _INPUT = (
     "axial slices to LPS, -1024..600 HU, cropped to the body, 256 x 256, (HU + 1024) / 1624, (N, 1, 256, 256); "

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
@@ -103,7 +104,7 @@ def load_slices(path: Path) -> Slices:
     try:
         with np.load(path, allow_pickle=False) as stored:
             slices = Slices(*(stored[name] for name in _FIELDS))
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, BadZipFile) as error:
         raise TrainingError(f"{path}: not a file of lung slices ({error}); remove it to have it made again") from None
     if not len(slices.hu):
         raise TrainingError(f"{path}: holds no slices; remove it to have it made again")
