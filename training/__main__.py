@@ -14,7 +14,9 @@ from typer.core import TyperGroup
 from models.weights import WeightsError
 from training.errors import TrainingError
 from training.evaluation import command as evaluation
+from training.explore import command as exploration
 from training.lungs import command as lungs
+from training.malignancy import command as malignancy
 from training.phantom import PhantomSpec, make_phantom, write_phantom
 
 _USAGE_EXIT = 2
@@ -41,7 +43,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("evaluate")(evaluation.evaluate)
+app.command("explore")(exploration.explore)
 app.command("lungs")(lungs.command)
+app.command("malignancy")(malignancy.command)
 
 
 @app.callback()

@@ -1,0 +1,95 @@
+"""``python -m training malignancy``: trains, measures and exports the malignancy model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import typer
+from rich.console import Console
+
+from models.malignancy_network import SCORES
+from models.weights import Card, Figure, sha256_of
+from training.loop import RunSettings
+from training.malignancy.networks import Pair, Plan, joined, strangers_scores, train_networks, without
+from training.malignancy.scorer import baseline_logits, fit_scorer, measurements_of, nested_logits
+from training.malignancy.shipping import Product, figures_of, report, ship
+from training.malignancy.task import Hyperparameters
+from training.malignancy.triplets import Triplets, folds_of, read_triplets
+
+Floats = npt.NDArray[np.float64]
+
+
+def command(
+    data: Annotated[Path, typer.Argument(help="lidc-nodule-triplets.npz.")],
+    out: Annotated[Path, typer.Argument(help="Folder for checkpoints, curves, weights, cards and report.html.")],
+    epochs: Annotated[int, typer.Option(min=1)] = 40,
+    folds: Annotated[int, typer.Option(min=3, help="Parts of the patients; a network for every pair of them.")] = 5,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    width: Annotated[int, typer.Option(min=4, help="Channels of the first stage of a network.")] = 16,
+    device: Annotated[str, typer.Option(help="cpu, cuda or cuda:n.")] = "cpu",
+) -> None:
+    """Train the model of how suspicious radiologists find a nodule; a run that was killed goes on."""
+    run = RunSettings(epochs, patience=epochs, seed=seed, monitor="validation_loss", larger_is_better=False)
+    plan = Plan(run, Hyperparameters(width=width), folds, torch.device(device))
+    card = train_malignancy(data, out, plan)
+    for figure in card.figures:
+        text = f"{figure.name}: {figure.value} (95 % {figure.low} to {figure.high})"
+        Console(stderr=True).print(text, highlight=False)
+
+
+@dataclass(frozen=True, eq=False)
+class _Known:
+    """All that the scorer learns from: cases, their folds, measurements (N, F) and strangers' scores."""
+
+    triplets: Triplets
+    folds: npt.NDArray[np.int64]
+    measurements: Floats
+    scores: dict[Pair, Floats]
+
+
+def train_malignancy(data: Path, out: Path, plan: Plan) -> Card:
+    """Train the networks and the scorer, measure them by patient-wise cross-validation and write both.
+
+    Raises
+    ------
+    TrainingError
+        The data are unfit, the folder holds another run, or the loss is not a number.
+    """
+    triplets = read_triplets(data)
+    fingerprint = sha256_of(data)
+    trained = train_networks(triplets, plan, fingerprint, out)
+    folds = folds_of(triplets.patients, plan.folds, plan.run.seed)
+    known = _Known(triplets, folds, measurements_of(triplets), strangers_scores(trained, triplets, plan))
+    source = (
+        f"python -m training malignancy, {plan.folds} folds, {plan.run.epochs} epochs, seed {plan.run.seed}, "
+        f"data sha256 {fingerprint[:12]}"
+    )
+    figures = _measured(known, source, out)
+    rows = np.column_stack((known.measurements, without(known.scores, folds)))[triplets.decided]
+    scorer = fit_scorer(rows, triplets.suspicious[triplets.decided], folds[triplets.decided], plan.run.seed)
+    network = joined(trained, plan.chosen.width)
+    return ship(Product(scorer, network, plan.chosen.width, _described(triplets), source, figures), out)
+
+
+def _described(triplets: Triplets) -> str:
+    patients = len(np.unique(triplets.patients))
+    return f"{len(triplets)} LIDC-IDRI nodules of {patients} patients, rated by up to four radiologists; no pathology"
+
+
+def _measured(known: _Known, source: str, out: Path) -> tuple[Figure, ...]:
+    """Cross-validate, write report.html and give the figures."""
+    model = nested_logits(known.measurements, known.scores, known.triplets, known.folds)
+    networks = without(known.scores, known.folds)[:, SCORES.index("network_suspicious")]
+    logits = {
+        "networks and measurements": model,
+        "networks alone": networks,
+        **baseline_logits(known.measurements, known.triplets, known.folds),
+    }
+    figures = figures_of(logits, known.triplets)
+    report(model, figures, known.triplets, source, out / "report.html")
+    return figures
