@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -124,7 +124,7 @@ def brock_range(
     upper_lobe: bool | None,
     nodule_count: int,
 ) -> RiskRange:
-    """Give the lowest and the highest probability by model 2a that the unknown inputs allow.
+    """Give the lowest and the highest probability by model 2a, without spiculation, that the unknown inputs allow.
 
     An unknown age spans ``COHORT_AGES_YEARS``; whatever else is unknown is taken both ways. The model is
     monotonic in each of them, so that the ends of the range lie at their extremes. A calcified nodule is
@@ -148,23 +148,20 @@ def brock_range(
     ValueError
         If diameter, count or age cannot be.
     """
-    known: dict[str, float | None] = {
-        "age": patient.age_years,
-        "sex": patient.female,
-        "family history": patient.family_history,
-        "emphysema": patient.emphysema,
-        "upper lobe": upper_lobe,
-    }
-    probabilities = [
-        brock_2a(
-            BrockInputs(
-                age, bool(female), bool(family), bool(emphysema), diameter_mm, attenuation, bool(upper), nodule_count
-            )
-        )
-        for age, female, family, emphysema, upper in itertools.product(*map(_span, known.keys(), known.values()))
-    ]
-    unknown = tuple(name for name, value in known.items() if value is None)
-    return RiskRange(min(probabilities), max(probabilities), unknown)
+    known = _known(patient, upper_lobe)
+    return _range(brock_2a, known, (diameter_mm, attenuation, nodule_count))
+
+
+def brock_2b_range(
+    patient: PatientFacts,
+    diameter_mm: float,
+    attenuation: Attenuation,
+    upper_lobe: bool | None,
+    nodule_count: int,
+) -> RiskRange:
+    """Give the range by model 2b, with spiculation, which is taken both ways where unknown; else as ``brock_range``."""
+    known = {**_known(patient, upper_lobe), "spiculation": patient.spiculation}
+    return _range(brock_2b, known, (diameter_mm, attenuation, nodule_count))
 
 
 def mayo(
@@ -196,6 +193,45 @@ def mayo(
         + 1.0407 * spiculation
         + 0.7838 * upper_lobe
     )
+
+
+def _known(patient: PatientFacts, upper_lobe: bool | None) -> dict[str, float | None]:
+    return {
+        "age": patient.age_years,
+        "sex": patient.female,
+        "family history": patient.family_history,
+        "emphysema": patient.emphysema,
+        "upper lobe": upper_lobe,
+    }
+
+
+def _range(
+    model: Callable[[BrockInputs], float],
+    known: Mapping[str, float | None],
+    nodule: tuple[float, Attenuation, int],
+) -> RiskRange:
+    """Evaluate the model at every corner that the unknown inputs span; ``nodule`` is diameter, type and count."""
+    diameter_mm, attenuation, nodule_count = nodule
+    probabilities = [
+        model(
+            BrockInputs(
+                age,
+                bool(female),
+                bool(family),
+                bool(emphysema),
+                diameter_mm,
+                attenuation,
+                bool(upper),
+                nodule_count,
+                *map(bool, spiculation),
+            )
+        )
+        for age, female, family, emphysema, upper, *spiculation in itertools.product(
+            *map(_span, known.keys(), known.values())
+        )
+    ]
+    unknown = tuple(name for name, value in known.items() if value is None)
+    return RiskRange(min(probabilities), max(probabilities), unknown)
 
 
 def _span(name: str, value: float | None) -> tuple[float, ...]:

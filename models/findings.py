@@ -237,6 +237,8 @@ class Nodule:
         None without lobe weights.
     malignancy
         None where no such model is installed.
+    brock, brock_2b
+        Brock without and with spiculation; 2b is None where it was not computed.
     """
 
     id: int
@@ -251,6 +253,7 @@ class Nodule:
     pleura_mm: float | None = None
     lobe: Lobe | None = None
     malignancy: Malignancy | None = None
+    brock_2b: RiskRange | None = None
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ Each stands in a file of its own; a stage that reports risk needs to know only t
 
 from __future__ import annotations
 
-from models.brock import CALCIFIED_AS_SOLID, BrockInputs, brock_2a, brock_2b, brock_range, mayo
+from models.brock import CALCIFIED_AS_SOLID, BrockInputs, brock_2a, brock_2b, brock_2b_range, brock_range, mayo
 from models.fleischner import FleischnerAdvice, fleischner_2017, fleischner_applies
 from models.growth import diameter_doubling_time_days, mean_diameter_mm, volume_doubling_time_days
 from models.lung_rads import assess_exam, assess_nodule
@@ -23,6 +23,7 @@ __all__ = [
     "assess_nodule",
     "brock_2a",
     "brock_2b",
+    "brock_2b_range",
     "brock_range",
     "course_of",
     "diameter_doubling_time_days",

@@ -89,6 +89,7 @@ class AnalysisSection(_Section):
     threshold: float | None = Field(None, ge=0, le=1)
     attempts: int = Field(3, ge=1, le=20)
     timeout_s: PositiveSeconds = 1800.0
+    patient_facts: Path | None = None
 
 
 class ResultsSection(_Section):

@@ -9,6 +9,8 @@ from typing import Any
 
 from node.results.context import PredecessorReport
 
+_OPTIONAL_PATHS = ("known_nodules", "patient_facts")
+
 
 @dataclass(frozen=True)
 class Job:
@@ -30,6 +32,8 @@ class Job:
         Also write report.html and pictures.
     known_nodules
         JSON file of nodules that are known to be there, to be compared on the page.
+    patient_facts
+        JSON file of what the headers do not know of the patient; it need not exist.
     """
 
     files: tuple[Path, ...]
@@ -42,6 +46,7 @@ class Job:
     captures: bool = True
     page: bool = False
     known_nodules: Path | None = None
+    patient_facts: Path | None = None
     refusal: tuple[str, str] | None = None
     predecessor: PredecessorReport | None = None
 
@@ -50,7 +55,8 @@ def job_to_json(job: Job) -> dict[str, Any]:
     """Say a job in plain JSON values."""
     values = {**vars(job), "files": [str(path) for path in job.files], "output": str(job.output)}
     values["created_at"] = job.created_at.isoformat()
-    values["known_nodules"] = str(job.known_nodules) if job.known_nodules else None
+    for name in _OPTIONAL_PATHS:
+        values[name] = str(values[name]) if values[name] else None
     values["predecessor"] = vars(job.predecessor) if job.predecessor else None
     return values
 
@@ -64,8 +70,13 @@ def job_from_json(values: dict[str, Any]) -> Job:
             "files": tuple(map(Path, values["files"])),
             "output": Path(values["output"]),
             "created_at": datetime.fromisoformat(values["created_at"]),
-            "known_nodules": Path(values["known_nodules"]) if values["known_nodules"] else None,
+            **{name: Path(values[name]) if values[name] else None for name in _OPTIONAL_PATHS},
             "predecessor": PredecessorReport(**predecessor) if predecessor else None,
             "refusal": (refusal[0], refusal[1]) if refusal else None,
         }
     )
+
+
+def facts_file(folder: Path | None, study_instance_uid: str) -> Path | None:
+    """Give the path where the facts on the patient of one study stand, if the settings name a folder."""
+    return folder / f"{study_instance_uid}.json" if folder else None

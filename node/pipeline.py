@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from node.analysis.analyser import Analyser
-from node.analysis.patient import patient_facts
+from node.analysis.patient import SuppliedFacts, joined_facts, patient_facts, supplied_facts
 from node.assembly.files import assemble_files
 from node.assembly.headers import readable_headers
 from node.errors import AnalysisError, AssemblyError, ConfigError
@@ -37,11 +37,12 @@ def process(job: Job, analyser: Analyser, clock: Callable[[], float] = time.perf
     OSError
         The output folder cannot be written.
     """
-    context = _context(job, analyser)
+    supplied = supplied_facts(job.patient_facts)
+    context = _context(job, analyser, supplied)
     if job.refusal:
         bundle = notice_bundle(readable_headers(job.files), *job.refusal, context)
     else:
-        bundle = _analysed_or_refused(job, analyser, context, clock)
+        bundle = _analysed_or_refused(job, analyser, (context, supplied), clock)
     write_bundle(bundle, job.output)
     if job.page:
         _write_page(bundle, job)
@@ -57,23 +58,30 @@ def _write_page(bundle: Bundle, job: Job) -> None:
         logger.warning("no report.html: %s", error)
 
 
-def _analysed_or_refused(job: Job, analyser: Analyser, context: ResultContext, clock: Callable[[], float]) -> Bundle:
+def _analysed_or_refused(
+    job: Job, analyser: Analyser, given: tuple[ResultContext, SuppliedFacts], clock: Callable[[], float]
+) -> Bundle:
+    context, supplied = given
     try:
         began = clock()
         series = assemble_files(job.files)
         assembly_s = clock() - began
-        findings = analyser.analyse(series.volume, patient_facts(series.headers[0]))
+        findings = analyser.analyse(series.volume, joined_facts(patient_facts(series.headers[0]), supplied.facts))
     except AssemblyError as error:
         return notice_bundle(readable_headers(job.files), error.code, str(error), context)
     except AnalysisError as error:
         return notice_bundle(readable_headers(job.files), error.reason_code, str(error), context)
-    timed = replace(findings, timings_s={"assembly": assembly_s, **findings.timings_s})
+    timed = replace(
+        findings,
+        timings_s={"assembly": assembly_s, **findings.timings_s},
+        warnings=(*findings.warnings, *supplied.warnings),
+    )
     return analysed_bundle(series, timed, context, neighbours=job.neighbours, captures=job.captures, clock=clock)
 
 
-def _context(job: Job, analyser: Analyser) -> ResultContext:
-    """Derive the identity of the run: other inputs, other models or another threshold give other UIDs."""
-    identity = "|".join([job.source_digest, *analyser.fingerprint])
+def _context(job: Job, analyser: Analyser, supplied: SuppliedFacts) -> ResultContext:
+    """Derive the identity of the run: other inputs, facts, models or another threshold give other UIDs."""
+    identity = "|".join([job.source_digest, *analyser.fingerprint, *filter(None, [supplied.content])])
     return ResultContext(
         created_at=job.created_at,
         input_digest=hashlib.sha256(identity.encode()).hexdigest(),

@@ -212,6 +212,7 @@ def _analysis_rules(settings: Settings) -> AnalysisRules:
         notices=settings.results.notices,
         page=settings.results.page,
         known_nodules=settings.results.known_nodules,
+        patient_facts=settings.analysis.patient_facts and settings.analysis.patient_facts.absolute(),
     )
 
 

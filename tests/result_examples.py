@@ -18,11 +18,13 @@ from models.findings import (
     LungRads,
     LungRadsCategory,
     Lungs,
+    Malignancy,
     ModelIdentity,
     Nodule,
     NoduleMeasurement,
     RiskRange,
     Third,
+    Uncertainty,
 )
 from models.volume import Volume
 from node.assembly.assemble import assemble, header_of
@@ -119,6 +121,8 @@ def sphere_nodule(volume: Volume, planted: PlantedNodule, number: int) -> Nodule
         sd_hu=20.0,
         attenuation=planted.attenuation,
         solid_diameter_mm=4.04 if planted.attenuation is Attenuation.PART_SOLID else None,
+        solid_volume_mm3=34.56 if planted.attenuation is Attenuation.PART_SOLID else None,
+        uncertainty=Uncertainty(0.84, 0.153),
     )
     return Nodule(
         id=number,
@@ -130,6 +134,9 @@ def sphere_nodule(volume: Volume, planted: PlantedNodule, number: int) -> Nodule
         brock=RiskRange(0.0123, 0.0345, ("family history", "emphysema")),
         lung_rads=LungRads(LungRadsCategory.SUSPICIOUS_4A, "solid, baseline"),
         warnings=("touches the pleura",) if number == 1 else (),
+        pleura_mm=12.34,
+        malignancy=Malignancy(0.4567, "Nodule malignancy", "rated suspicious by readers, no pathology"),
+        brock_2b=RiskRange(0.0111, 0.0456, ("family history", "emphysema", "spiculation")),
     )
 
 

@@ -89,6 +89,7 @@ class Node:
                 "notices": True,
                 "page": False,
                 "known_nodules": None,
+                "patient_facts": None,
                 **changes,
             }
         )

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from models.findings import LungRads
+from models.findings import Lobe, LungRads, PatientRisk
 from node.assembly.assembled import AssembledSeries
 from node.results.context import DISCLAIMER
 from node.results.report_json import report_of
@@ -51,7 +51,41 @@ def test_figures_are_rounded(report: dict[str, Any]) -> None:
         "low": 0.0123,
         "high": 0.0345,
         "unknown": ["family history", "emphysema"],
+        "brock_2b": {"low": 0.0111, "high": 0.0456, "unknown": ["family history", "emphysema", "spiculation"]},
+        "learned": {
+            "probability": 0.4567,
+            "model": "Nodule malignancy",
+            "meaning": "rated suspicious by readers, no pathology",
+        },
     }
+    assert first["uncertainty_95"] == {"mean_diameter_mm": 0.8, "volume_percent": 15}
+    assert first["pleura_mm"] == 12.3
+
+
+def test_what_nobody_knows_is_null(series: AssembledSeries) -> None:
+    nodule = example_findings(series.volume).nodules[0]
+    bare = replace(
+        nodule,
+        measurement=replace(nodule.measurement, uncertainty=None),
+        malignancy=None,
+        brock_2b=None,
+        pleura_mm=None,
+    )
+    report = report_of("1.2.3", "1.2.4", example_findings(series.volume, nodules=(bare,)), CONTEXT)
+    first = report["nodules"][0]
+    assert [first[name] for name in ("uncertainty_95", "pleura_mm", "lobe", "solid_volume_mm3")] == [None] * 4
+    assert (first["malignancy"]["brock_2b"], first["malignancy"]["learned"]) == (None, None)
+    assert report["risk"]["patient"] is None
+
+
+def test_lobe_and_patient_risk_are_said_where_they_are_known(series: AssembledSeries) -> None:
+    nodule = replace(example_findings(series.volume).nodules[0], lobe=Lobe.RIGHT_MIDDLE)
+    risk = PatientRisk((0.012345, 0.02), "Sybil", "lung cancer")
+    findings = example_findings(series.volume, nodules=(nodule,), patient_risk=risk)
+    report = report_of("1.2.3", "1.2.4", findings, CONTEXT)
+    assert report["nodules"][0]["location"] == "right middle lobe"
+    assert report["nodules"][0]["lobe"] == "right middle"
+    assert report["risk"]["patient"] == {"by_year": [0.0123, 0.02], "model": "Sybil", "meaning": "lung cancer"}
 
 
 def test_disclaimer_warnings_and_notes_are_said(report: dict[str, Any]) -> None:

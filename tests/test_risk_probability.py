@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from models.findings import PatientFacts
-from models.risk import BrockInputs, brock_2a, brock_2b, brock_range, mayo
+from models.risk import BrockInputs, brock_2a, brock_2b, brock_2b_range, brock_range, mayo
 from tests.risk_terms import CALCIFIED, GROUND, PART, SOLID
 
 # age, female, family history, emphysema, diameter, type, upper lobe, count, spiculation, 2b, 2a
@@ -59,6 +59,19 @@ def test_unknown_family_history_and_emphysema_span_the_range_and_are_named() -> 
     assert found.unknown == ("family history", "emphysema")
     assert found.low == pytest.approx(brock_2a(BrockInputs(68, True, False, False, 15, PART, True, 1)))
     assert found.high == pytest.approx(0.555640, abs=5e-7)
+
+
+def test_brock_2b_spans_spiculation_where_it_is_unknown() -> None:
+    found = brock_2b_range(PERSON_C, 15, PART, True, 1)
+    assert found.unknown == ("spiculation",)
+    assert found.low == pytest.approx(brock_2b(BrockInputs(68, True, True, True, 15, PART, True, 1)))
+    assert found.high == pytest.approx(0.678875, abs=5e-7)
+
+
+def test_brock_2b_with_every_input_known_is_one_number() -> None:
+    found = brock_2b_range(replace(PERSON_C, spiculation=True), 15, PART, True, 1)
+    assert found.low == found.high == pytest.approx(0.678875, abs=5e-7)
+    assert found.unknown == ()
 
 
 def test_a_third_of_the_lung_is_no_lobe_so_both_lobes_span_the_range() -> None:

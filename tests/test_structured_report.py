@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from pydicom import Dataset
 
-from models.findings import Attenuation, Findings, LungRads, RiskRange
+from models.findings import Attenuation, Findings, Lobe, LungRads, PatientRisk, RiskRange
 from node.assembly.assembled import AssembledSeries
 from node.errors import ResultError
 from node.results.context import DISCLAIMER, PredecessorReport
@@ -73,6 +73,8 @@ def test_one_group_per_nodule_with_its_measurements(report: Dataset) -> None:
         "Probability of cancer, lower bound": 1.2,
         "Probability of cancer, upper bound": 3.5,
         "Certainty of Finding": 81.2,
+        "Distance to pleura": 12.3,
+        "Suspicion of malignancy by a learned model": 45.7,
     }
 
 
@@ -175,6 +177,26 @@ def test_the_solid_part_is_measured_where_there_is_one(series: AssembledSeries, 
     part = replace(findings.nodules[0].measurement, attenuation=Attenuation.PART_SOLID, solid_diameter_mm=4.04)
     report = build_report(series, changed(findings, measurement=part), None, CONTEXT)
     assert number(groups(report)[0], "Mean diameter of solid part") == 4.0
+
+
+def test_a_known_lobe_is_the_finding_site(series: AssembledSeries, findings: Findings) -> None:
+    report = build_report(series, changed(findings, lobe=Lobe.RIGHT_MIDDLE), None, CONTEXT)
+    site = child(groups(report)[0], "Finding Site")
+    assert site.ConceptCodeSequence[0].CodeMeaning == "Middle lobe of right lung"
+    assert child(site, "Laterality").ConceptCodeSequence[0].CodeMeaning == "Right"
+
+
+def test_the_comment_says_how_sure_the_sizes_are_and_what_a_score_means(report: Dataset) -> None:
+    said = next(text for text in comments_of(report) if text.startswith("Nodule 1: solid"))
+    assert "95 % limits: mean diameter +-0.8 mm, volume +-15 %" in said
+    assert "Brock 2b 1.1 to 4.6 % (unknown: family history, emphysema, spiculation)" in said
+    assert "Nodule malignancy: 46 % (rated suspicious by readers, no pathology)" in said
+
+
+def test_the_risk_of_the_patient_is_said_where_it_is_known(series: AssembledSeries, findings: Findings) -> None:
+    risk = PatientRisk((0.01, 0.025), "Sybil", "lung cancer")
+    said = comments_of(build_report(series, replace(findings, patient_risk=risk), None, CONTEXT))
+    assert "Patient, Sybil: 1 y 1.0 %, 2 y 2.5 % (lung cancer)" in said
 
 
 def test_without_a_segmentation_groups_have_no_segment(series: AssembledSeries, findings: Findings) -> None:

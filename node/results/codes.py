@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 from pydicom.sr.coding import Code
 
-from models.findings import Attenuation, LungLabel, LungRadsCategory, Side
+from models.findings import Attenuation, Lobe, LungLabel, LungRadsCategory, Side
 from node.results.context import CODING_SCHEME
 
 CODING_SCHEME_NAME = "pulmonode local codes"
@@ -94,6 +94,9 @@ ABSENT = Code("272519000", "SCT", "Absent")  # CID 240
 PROBABILITY_OF_CANCER_LOW = _own("cancer-low", "Probability of cancer, lower bound")
 PROBABILITY_OF_CANCER_HIGH = _own("cancer-high", "Probability of cancer, upper bound")
 SOLID_DIAMETER = _own("solid-diameter", "Mean diameter of solid part")
+SOLID_VOLUME = _own("solid-volume", "Volume of solid part")
+PLEURA_DISTANCE = _own("pleura-distance", "Distance to pleura")
+SUSPICION = _own("suspicion", "Suspicion of malignancy by a learned model")
 ATTENUATION_TYPE = _own("attenuation-type", "Nodule attenuation type")
 
 # Units: UCUM
@@ -109,6 +112,16 @@ PROCESSING_EQUIPMENT = Code("109102", "DCM", "Processing Equipment")
 SOURCE_IMAGE_FOR_PROCESSING = Code("121322", "DCM", "Source image for image processing operation")
 
 SIDES = MappingProxyType({Side.RIGHT: Code("24028007", "SCT", "Right"), Side.LEFT: Code("7771000", "SCT", "Left")})
+# Finding sites; the side is their modifier
+LOBES = MappingProxyType(
+    {
+        Lobe.LEFT_UPPER: Code("45653009", "SCT", "Upper lobe of lung"),
+        Lobe.LEFT_LOWER: Code("90572001", "SCT", "Lower lobe of lung"),
+        Lobe.RIGHT_UPPER: Code("45653009", "SCT", "Upper lobe of lung"),
+        Lobe.RIGHT_MIDDLE: Code("72481006", "SCT", "Middle lobe of right lung"),
+        Lobe.RIGHT_LOWER: Code("90572001", "SCT", "Lower lobe of lung"),
+    }
+)
 LUNG_SIDES = MappingProxyType({LungLabel.RIGHT: Side.RIGHT, LungLabel.LEFT: Side.LEFT})
 
 ATTENUATIONS = MappingProxyType(

@@ -85,7 +85,9 @@ def tracking_id(nodule: Nodule) -> str:
 
 
 def location(nodule: Nodule) -> str:
-    """Where the nodule is, in words; a third is by height alone and names no lobe."""
+    """Where the nodule is, in words: its lobe where lobes are known; a third is by height alone and names no lobe."""
+    if nodule.lobe is not None:
+        return f"{nodule.lobe.value} lobe"
     return f"{nodule.side.value} lung, {nodule.third.value} third"
 
 

@@ -61,8 +61,9 @@ def caliper_slice(caliper: Caliper) -> int:
 
 
 def _finding_site(nodule: Nodule) -> ContentItem:
-    """Lung and side; a third is not a lobe, so that no lobe is claimed."""
-    site = code(codes.FINDING_SITE, codes.LUNG, MODIFIER)
+    """The lobe where lobes are known, else the lung, and the side; a third is not a lobe and claims none."""
+    place = codes.LUNG if nodule.lobe is None else codes.LOBES[nodule.lobe]
+    site = code(codes.FINDING_SITE, place, MODIFIER)
     site.ContentSequence = [code(codes.LATERALITY, codes.SIDES[nodule.side], MODIFIER)]
     return site
 
@@ -91,9 +92,19 @@ def _measurements(series: AssembledSeries, nodule: Nodule) -> list[ContentItem]:
         *_probability_of_cancer(nodule),
         _percent(codes.CERTAINTY_OF_FINDING, nodule.probability),
     ]
-    if measured.solid_diameter_mm is not None:
-        items.append(number(codes.SOLID_DIAMETER, round(measured.solid_diameter_mm, 1), codes.MILLIMETRE))
-    return items
+    return items + _where_known(nodule)
+
+
+def _where_known(nodule: Nodule) -> list[ContentItem]:
+    """What not every nodule or installation has; absent where it is not known."""
+    measured, suspicion = nodule.measurement, nodule.malignancy
+    known = (
+        (codes.SOLID_DIAMETER, measured.solid_diameter_mm, codes.MILLIMETRE),
+        (codes.SOLID_VOLUME, measured.solid_volume_mm3, codes.CUBIC_MILLIMETRE),
+        (codes.PLEURA_DISTANCE, nodule.pleura_mm, codes.MILLIMETRE),
+        (codes.SUSPICION, None if suspicion is None else 100 * suspicion.probability, codes.PERCENT),
+    )
+    return [number(name, round(value, 1), unit) for name, value, unit in known if value is not None]
 
 
 def _axis(series: AssembledSeries, name: Code, caliper: Caliper) -> ContentItem:

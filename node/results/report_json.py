@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from models.findings import Attenuation, Findings, LungRads, ModelIdentity, Nodule, RiskRange
+from models.findings import (
+    Attenuation,
+    Findings,
+    LungRads,
+    Malignancy,
+    ModelIdentity,
+    Nodule,
+    PatientRisk,
+    RiskRange,
+    Uncertainty,
+)
 from node.results.context import DISCLAIMER, ResultContext
 from node.results.envelope import location, tracking_uid
 
@@ -91,30 +101,54 @@ def _nodule(nodule: Nodule, context: ResultContext) -> dict[str, Any]:
         "mean_diameter_mm": round(float(measured.mean_diameter_mm), 1),
         "solid_diameter_mm": _rounded(measured.solid_diameter_mm),
         "volume_mm3": round(float(measured.volume_mm3), 1),
+        "solid_volume_mm3": _rounded(measured.solid_volume_mm3),
+        "uncertainty_95": _uncertainty(measured.uncertainty),
         "mean_hu": round(float(measured.mean_hu), 1),
         "sd_hu": round(float(measured.sd_hu), 1),
         "attenuation": Attenuation(measured.attenuation).value,
         "side": nodule.side.value,
         "location": location(nodule),
+        "lobe": None if nodule.lobe is None else nodule.lobe.value,
+        "pleura_mm": _rounded(nodule.pleura_mm),
         "probability": round(float(nodule.probability), 4),
-        "malignancy": _malignancy(nodule.brock),
+        "malignancy": _malignancy(nodule),
         "lung_rads": _category(nodule.lung_rads),
         "lung_rads_basis": nodule.lung_rads.basis,
         "warnings": list(nodule.warnings),
     }
 
 
-def _rounded(millimetres: float | None) -> float | None:
-    return None if millimetres is None else round(float(millimetres), 1)
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(float(value), 1)
 
 
-def _malignancy(brock: RiskRange) -> dict[str, Any]:
+def _uncertainty(sure: Uncertainty | None) -> dict[str, float] | None:
+    """Half-widths of the 95 % intervals."""
+    if sure is None:
+        return None
+    return {"mean_diameter_mm": round(sure.diameter_mm, 1), "volume_percent": round(100 * sure.volume_share)}
+
+
+def _malignancy(nodule: Nodule) -> dict[str, Any]:
+    """Brock 2a at the top level, 2b and what a learned model says beside it."""
     return {
         "model": _BROCK_MODEL,
-        "low": round(float(brock.low), 4),
-        "high": round(float(brock.high), 4),
-        "unknown": list(brock.unknown),
+        **_range(nodule.brock),
+        "brock_2b": None if nodule.brock_2b is None else _range(nodule.brock_2b),
+        "learned": None if nodule.malignancy is None else _learned(nodule.malignancy),
     }
+
+
+def _range(risk: RiskRange) -> dict[str, Any]:
+    return {"low": round(float(risk.low), 4), "high": round(float(risk.high), 4), "unknown": list(risk.unknown)}
+
+
+def _learned(score: Malignancy) -> dict[str, Any]:
+    return {"probability": round(float(score.probability), 4), "model": score.model, "meaning": score.meaning}
+
+
+def _patient(risk: PatientRisk) -> dict[str, Any]:
+    return {"by_year": [round(float(p), 4) for p in risk.by_year], "model": risk.model, "meaning": risk.meaning}
 
 
 def _category(lung_rads: LungRads) -> str | None:
@@ -127,7 +161,8 @@ def _risk(findings: Findings) -> dict[str, Any]:
     return {
         "lung_rads": _category(findings.lung_rads),
         "lung_rads_basis": findings.lung_rads.basis,
-        "highest_malignancy": None if highest is None else {"nodule_id": highest.id} | _malignancy(highest.brock),
+        "highest_malignancy": None if highest is None else {"nodule_id": highest.id} | _malignancy(highest),
+        "patient": None if findings.patient_risk is None else _patient(findings.patient_risk),
     }
 
 

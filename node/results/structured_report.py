@@ -9,7 +9,7 @@ from highdicom.sr import ContentItem
 from pydicom import Dataset
 from pydicom.uid import ComprehensiveSRStorage
 
-from models.findings import Findings, LungRads, Nodule, RiskRange
+from models.findings import Findings, LungRads, Nodule, PatientRisk, RiskRange
 from node.assembly.assembled import AssembledSeries
 from node.results import codes
 from node.results.context import DISCLAIMER, ResultContext
@@ -109,12 +109,22 @@ def comments(notes: Sequence[str], findings: Findings) -> list[str]:
         f"{len(findings.nodules) or 'No'} nodule{'s' if len(findings.nodules) > 1 else ''} detected",
         f"Lung volume {lungs.volume_ml:.0f} mL: right {lungs.right_ml:.0f} mL, left {lungs.left_ml:.0f} mL",
         f"Examination: {assessment(findings.lung_rads)}",
+        *patient_comments(findings.patient_risk),
         *(_nodule_comment(nodule) for nodule in findings.nodules),
         *(f"{tracking_id(nodule)}: {warning}" for nodule in findings.nodules for warning in nodule.warnings),
         *(f"Warning: {warning}" for warning in (*findings.warnings, *lungs.warnings)),
         *(f"Note: {note}" for note in notes),
         *(f"Model {m.name} {m.version}, sha256 {m.sha256}" for m in findings.models),
     ]
+
+
+def patient_comments(risk: PatientRisk | None) -> list[str]:
+    """The probability of cancer for the whole patient, where such a model is installed."""
+    if risk is None:
+        return []
+    years = ", ".join(f"{year} y {100 * p:.1f} %" for year, p in enumerate(risk.by_year, start=1))
+    said = f"{100 * risk.by_year[0]:.1f} %" if len(risk.by_year) == 1 else years
+    return [f"Patient, {risk.model}: {said} ({risk.meaning})"]
 
 
 def assessment(lung_rads: LungRads) -> str:
@@ -131,7 +141,28 @@ def brock_text(brock: RiskRange) -> str:
 
 
 def _nodule_comment(nodule: Nodule) -> str:
-    return f"{label(nodule)}; {brock_text(nodule.brock)}; {assessment(nodule.lung_rads)}"
+    parts = [label(nodule), sure_text(nodule), brock_text(nodule.brock), brock_2b_text(nodule)]
+    parts += [suspicion_text(nodule), assessment(nodule.lung_rads)]
+    return "; ".join(filter(None, parts))
+
+
+def sure_text(nodule: Nodule) -> str:
+    """How sure the sizes are; empty where nobody knows."""
+    sure = nodule.measurement.uncertainty
+    if sure is None:
+        return ""
+    return f"95 % limits: mean diameter +-{sure.diameter_mm:.1f} mm, volume +-{100 * sure.volume_share:.0f} %"
+
+
+def brock_2b_text(nodule: Nodule) -> str:
+    """Brock 2b, which knows spiculation; empty where it was not computed."""
+    return "" if nodule.brock_2b is None else brock_text(nodule.brock_2b).replace("2a", "2b", 1)
+
+
+def suspicion_text(nodule: Nodule) -> str:
+    """What a learned model says, and what its number means; empty where there is none."""
+    score = nodule.malignancy
+    return "" if score is None else f"{score.model}: {100 * score.probability:.0f} % ({score.meaning})"
 
 
 def _evidence(series: AssembledSeries, slices: Sequence[int], segmentation: Dataset | None) -> list[Reference]:

@@ -55,8 +55,9 @@ _COLUMNS = (
     ("Axes mm", "axes_mm", 615, "r"),
     ("mm³", "volume_mm3", 685, "r"),
     ("HU", "mean_hu", 740, "r"),
-    ("Prob.", "probability", 800, "r"),
-    ("Brock", "brock", 920, "r"),
+    ("Prob.", "probability", 790, "r"),
+    ("Brock", "brock", 893, "r"),
+    ("Susp.", "suspicion", 958, "r"),
     ("Lung-RADS", "lung_rads", 1056, "r"),
 )
 

@@ -24,11 +24,13 @@ class NoduleRow:
     place: str
     type: str
     mean_mm: str
+    sure_mm: str
     axes_mm: str
     volume_mm3: str
     mean_hu: str
     probability: str
     brock: str
+    suspicion: str
     lung_rads: str
 
 
@@ -37,14 +39,16 @@ def nodule_row(nodule: Nodule) -> NoduleRow:
     measured = nodule.measurement
     return NoduleRow(
         number=str(nodule.id),
-        place=f"{nodule.side.value}, {nodule.third.value} third",
+        place=_place(nodule),
         type=_type(nodule),
         mean_mm=f"{measured.mean_diameter_mm:.1f}",
+        sure_mm="" if measured.uncertainty is None else f"± {measured.uncertainty.diameter_mm:.1f}",
         axes_mm=f"{measured.long_axis.length_mm:.1f} × {measured.short_axis.length_mm:.1f}",
         volume_mm3=f"{measured.volume_mm3:.0f}",
         mean_hu=f"{measured.mean_hu:.0f}",
         probability=f"{nodule.probability:.2f}",
         brock=risk_text(nodule.brock),
+        suspicion="" if nodule.malignancy is None else f"{_percent(nodule.malignancy.probability)} %",
         lung_rads=category_text(nodule.lung_rads),
     )
 
@@ -75,6 +79,12 @@ def all_warnings(findings: Findings, notes: tuple[str, ...] = ()) -> tuple[str, 
     """Collect what the reader must know: of the series, the lungs, the exam and each nodule."""
     of_nodules = [f"Nodule {nodule.id}: {text}" for nodule in findings.nodules for text in nodule.warnings]
     return tuple(dict.fromkeys([*notes, *findings.lungs.warnings, *findings.warnings, *of_nodules]))
+
+
+def _place(nodule: Nodule) -> str:
+    if nodule.lobe is not None:
+        return f"{nodule.lobe.value} lobe"
+    return f"{nodule.side.value}, {nodule.third.value} third"
 
 
 def _type(nodule: Nodule) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from node.errors import PulmonodeError
-from node.job import Job, job_to_json
+from node.job import Job, facts_file, job_to_json
 from node.ledger.ledger import Ledger
 from node.ledger.records import OutcomeRecord, ResultRecord, SeriesRecord
 from node.results.context import PredecessorReport
@@ -47,6 +47,7 @@ class AnalysisRules:
     notices: bool
     page: bool
     known_nodules: Path | None
+    patient_facts: Path | None
 
 
 class AnalysisTask:
@@ -108,6 +109,7 @@ class AnalysisTask:
             captures=self._rules.captures,
             page=self._rules.page,
             known_nodules=self._rules.known_nodules,
+            patient_facts=facts_file(self._rules.patient_facts, record.study_instance_uid),
             refusal=refusal,
             predecessor=PredecessorReport(last.sop_class_uid, last.sop_instance_uid, last.result_series_uid)
             if last
