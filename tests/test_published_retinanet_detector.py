@@ -11,6 +11,7 @@ from torch import nn
 from torch.nn import functional
 
 from models.findings import Candidate, Lungs
+from models.published.inference import on_device
 from models.published.marks import candidates_of
 from models.published.orientation import RAS, oriented
 from models.published.retinanet import ARCHITECTURE, CPU_WINDOW, DEFAULT_THRESHOLD, Image, RetinaNetDetector, with_lungs
@@ -157,3 +158,16 @@ def test_the_card_may_set_the_operating_point_and_must_name_the_architecture(tmp
         RetinaNetDetector.from_card(tmp_path / "random.json", CPU)
     save_weights(RetinaNet().state_dict(), card(ARCHITECTURE, threshold=0.3), tmp_path)
     assert RetinaNetDetector.from_card(tmp_path / "random.json", CPU).threshold == 0.3
+
+
+@pytest.mark.gpu
+def test_half_precision_on_the_gpu_finds_what_single_precision_finds() -> None:
+    torch.manual_seed(0)
+    network = RetinaNet()
+    nn.init.normal_(network.classification_head.cls_logits.weight, std=0.05)
+    volume, lungs = scan([[0, 0, 1], [0, 1, 0], [1, 0, 0]], (2.0, 1.5, 1.5))
+    single = RetinaNetDetector(on_device(network, CPU), CPU).detect(volume, lungs)
+    cuda = torch.device("cuda")
+    half = RetinaNetDetector(on_device(network, cuda), cuda).detect(volume, lungs)
+    assert single
+    assert half[0].probability == pytest.approx(single[0].probability, abs=0.02)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,8 @@ RAS = ((-1, 0, 0), (0, -1, 0), (0, 0, 1))  # axes towards right, anterior, super
 SPL = ((0, 0, 1), (0, 1, 0), (1, 0, 0))  # superior, posterior, left: slices, rows, columns of a usual CT
 
 Directions = tuple[tuple[int, int, int], tuple[int, int, int], tuple[int, int, int]]
+
+Scalar = TypeVar("Scalar", bound=np.generic)
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +50,7 @@ class Oriented:
         a, b, c = (self.volume.shape[axis] for axis in self.axes)
         return a, b, c
 
-    def view(self, array: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
+    def view(self, array: npt.NDArray[Scalar]) -> npt.NDArray[Scalar]:
         """See an array (K, J, I) of the volume's grid along the new axes."""
         turned = array.transpose(self.axes)
         return turned[tuple(slice(None, None, -1 if flip else 1) for flip in self.flipped)]

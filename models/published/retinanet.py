@@ -17,7 +17,7 @@ import numpy.typing as npt
 import torch
 
 from models.findings import Candidate, Lungs
-from models.published.batching import release
+from models.published.inference import finite_outputs, on_device, release, to_device
 from models.published.marks import candidates_of
 from models.published.orientation import RAS, Oriented, oriented, sampled_at
 from models.published.retinanet_boxes import Maps, marks_of
@@ -109,29 +109,14 @@ class RetinaNetDetector:
             release()
 
     def _run(self, windows: torch.Tensor) -> Maps:
-        """Run a batch at half precision on CUDA; again at single precision if that overflows."""
-        maps = self._forward(windows, half=self.device.type == "cuda")
-        if not _finite(maps):
-            maps = self._forward(windows, half=False)
-        if not _finite(maps):
-            raise FloatingPointError("the RetinaNet's output is not finite: its weights do not fit; import them again")
-        return maps
+        """Give the maps of a batch of windows."""
+        placed = to_device(windows, self.device)
 
-    def _forward(self, windows: torch.Tensor, half: bool) -> Maps:
-        layout = torch.channels_last_3d if self.device.type == "cuda" else torch.contiguous_format
-        with torch.inference_mode(), torch.autocast(self.device.type, torch.float16, enabled=half):
-            maps: Maps = self.network(windows.to(self.device, memory_format=layout))
-        return [(logits.float(), deltas.float()) for logits, deltas in maps]
+        def forward() -> list[torch.Tensor]:
+            return [tensor for level in self.network(placed) for tensor in level]
 
-
-def on_device(network: RetinaNet, device: torch.device) -> RetinaNet:
-    """Bring a network to its device in the memory layout that is fast there, for inference."""
-    layout = torch.channels_last_3d if device.type == "cuda" else torch.contiguous_format
-    network.to(device)
-    for tensor in network.parameters():
-        if tensor.dim() == 5:
-            tensor.data = tensor.data.contiguous(memory_format=layout)
-    return network.requires_grad_(False).eval()
+        flat = finite_outputs(forward, self.device, "the RetinaNet")
+        return list(zip(flat[::2], flat[1::2], strict=True))
 
 
 class Image:
@@ -200,7 +185,3 @@ def with_lungs(plan: Plan, image: Image, lungs: Lungs) -> Plan:
     """Leave out the windows that hold no lung: a mark there would be dropped anyway."""
     starts = tuple(start for start in plan.starts if image.holds(lungs.labels, *inner_box(plan, start)))
     return replace(plan, starts=starts)
-
-
-def _finite(maps: Maps) -> bool:
-    return all(bool(logits.isfinite().all() and deltas.isfinite().all()) for logits, deltas in maps)

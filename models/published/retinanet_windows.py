@@ -12,7 +12,7 @@ from itertools import product
 
 import torch
 
-from models.published.batching import in_batches
+from models.published.inference import in_batches
 from models.published.retinanet_boxes import Maps
 from models.published.retinanet_network import STRIDES
 
