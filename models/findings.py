@@ -16,6 +16,7 @@ __all__ = [
     "Caliper",
     "Candidate",
     "Findings",
+    "FollowUp",
     "Lobe",
     "LungLabel",
     "LungRads",
@@ -186,6 +187,26 @@ class PatientRisk:
     meaning: str
 
 
+@dataclass(frozen=True)
+class FollowUp:
+    """What a guideline says of the next step.
+
+    Parameters
+    ----------
+    guideline
+        Its name and year.
+    recommendation
+        None where it depends on what is not known; ``basis`` lists what it may be.
+    applies
+        Whether the guideline is meant for this patient; None where what is known does not settle it.
+    """
+
+    guideline: str
+    recommendation: str | None
+    basis: str
+    applies: bool | None
+
+
 @dataclass(frozen=True, eq=False)
 class NoduleMeasurement:
     """What is measured on one nodule.
@@ -290,3 +311,4 @@ class Findings:
     timings_s: dict[str, float] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     patient_risk: PatientRisk | None = None
+    follow_up: FollowUp | None = None

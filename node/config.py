@@ -40,6 +40,7 @@ def _device(value: str) -> str:
 
 
 AeTitle = Annotated[str, AfterValidator(_ae_title)]
+WeightsName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 Port = Annotated[int, Field(ge=0, le=65535)]
 PositiveSeconds = Annotated[float, Field(gt=0, le=7 * 86400)]
 
@@ -90,6 +91,17 @@ class AnalysisSection(_Section):
     attempts: int = Field(3, ge=1, le=20)
     timeout_s: PositiveSeconds = 1800.0
     patient_facts: Path | None = None
+
+
+class ModelsSection(_Section):
+    """Which weights each step runs on: ``shipped``, ``rules`` where there are rules, or the name of imported ones."""
+
+    folder: Path | None = None
+    lungs: WeightsName = "shipped"
+    lobes: WeightsName | None = None
+    detector: WeightsName = "shipped"
+    malignancy: WeightsName | None = "shipped"
+    patient: WeightsName | None = None
 
 
 class ResultsSection(_Section):
@@ -143,6 +155,7 @@ class Settings(_Section):
     destinations: tuple[DestinationSection, ...] = ()
     device: Annotated[str, AfterValidator(_device)] = "auto"
     analysis: AnalysisSection = AnalysisSection()
+    models: ModelsSection = ModelsSection()
     results: ResultsSection = ResultsSection()
     delivery: DeliverySection = DeliverySection()
     retention: RetentionSection = RetentionSection()
@@ -157,6 +170,11 @@ class Settings(_Section):
             if destination.port == self.node.port and _same_host(destination.host, self.node.host):
                 raise ValueError(f"destinations: {destination.name} is this node itself; results would come back")
         return self
+
+    @property
+    def weights_folder(self) -> Path:
+        """Where imported weights are: as set, else ``weights`` in ``data_dir``."""
+        return self.models.folder or self.data_dir / "weights"
 
     @property
     def ledger_url(self) -> str:

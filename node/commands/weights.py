@@ -89,8 +89,8 @@ def verify_weights(name: NameArgument = None, config: ConfigOption = None) -> No
 
 
 def weights_folder(config: Path | None) -> Path:
-    """Give the folder of installed weights: ``weights`` in data_dir."""
-    return read_settings(config).data_dir / "weights"
+    """Give the folder of installed weights: ``models.folder``, else ``weights`` in data_dir."""
+    return read_settings(config).weights_folder
 
 
 def overview_of(folder: Path) -> dict[str, list[dict[str, Any]]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from models.findings import (
@@ -162,6 +163,7 @@ def _risk(findings: Findings) -> dict[str, Any]:
         "lung_rads": _category(findings.lung_rads),
         "lung_rads_basis": findings.lung_rads.basis,
         "highest_malignancy": None if highest is None else {"nodule_id": highest.id} | _malignancy(highest),
+        "follow_up": None if findings.follow_up is None else asdict(findings.follow_up),
         "patient": None if findings.patient_risk is None else _patient(findings.patient_risk),
     }
 

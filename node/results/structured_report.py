@@ -9,7 +9,7 @@ from highdicom.sr import ContentItem
 from pydicom import Dataset
 from pydicom.uid import ComprehensiveSRStorage
 
-from models.findings import Findings, LungRads, Nodule, PatientRisk, RiskRange
+from models.findings import Findings, FollowUp, LungRads, Nodule, PatientRisk, RiskRange
 from node.assembly.assembled import AssembledSeries
 from node.results import codes
 from node.results.context import DISCLAIMER, ResultContext
@@ -110,6 +110,7 @@ def comments(notes: Sequence[str], findings: Findings) -> list[str]:
         f"Lung volume {lungs.volume_ml:.0f} mL: right {lungs.right_ml:.0f} mL, left {lungs.left_ml:.0f} mL",
         f"Examination: {assessment(findings.lung_rads)}",
         *patient_comments(findings.patient_risk),
+        *follow_up_comments(findings.follow_up),
         *(_nodule_comment(nodule) for nodule in findings.nodules),
         *(f"{tracking_id(nodule)}: {warning}" for nodule in findings.nodules for warning in nodule.warnings),
         *(f"Warning: {warning}" for warning in (*findings.warnings, *lungs.warnings)),
@@ -125,6 +126,15 @@ def patient_comments(risk: PatientRisk | None) -> list[str]:
     years = ", ".join(f"{year} y {100 * p:.1f} %" for year, p in enumerate(risk.by_year, start=1))
     said = f"{100 * risk.by_year[0]:.1f} %" if len(risk.by_year) == 1 else years
     return [f"Patient, {risk.model}: {said} ({risk.meaning})"]
+
+
+def follow_up_comments(advice: FollowUp | None) -> list[str]:
+    """What a guideline says, and whether it is meant for this patient."""
+    if advice is None or advice.applies is False:
+        return []
+    meant = "" if advice.applies else " (if it applies: found by chance, 35 years or older, no cancer, immunity intact)"
+    said = "undetermined" if advice.recommendation is None else advice.recommendation
+    return [f"{advice.guideline}{meant}: {said} ({advice.basis})"]
 
 
 def assessment(lung_rads: LungRads) -> str:
