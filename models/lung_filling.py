@@ -46,7 +46,7 @@ def filled_lung(
     """
     lung = closed(air, VESSEL_CLOSING_MM, spacing) | _small_holes(air, spacing)
     notches = closed(lung, COSTAL_CLOSING_MM, spacing, in_slice=True)
-    lung |= notches & _costal_side(lung, from_middle_mm, midplane_mm)
+    lung |= notches & costal_side(lung, from_middle_mm, midplane_mm)
     lung &= allowed | air
     return np.asarray(ndimage.binary_fill_holes(lung))
 
@@ -64,7 +64,7 @@ def _small_holes(air: Mask, spacing: Spacing) -> Mask:
     return regions.where(regions.sizes * spacing[1] * spacing[2] <= LARGEST_HOLE_MM2)
 
 
-def _costal_side(lung: Mask, from_middle_mm: npt.NDArray[np.floating], midplane_mm: npt.NDArray[np.floating]) -> Mask:
+def costal_side(lung: Mask, from_middle_mm: npt.NDArray[np.floating], midplane_mm: npt.NDArray[np.floating]) -> Mask:
     """Mark, in each axial slice, what lies further from the middle of the body than the lung does on average."""
     area = lung.sum(axis=(1, 2))
     average = np.where(lung, from_middle_mm, 0).sum(axis=(1, 2)) / np.maximum(area, 1)
