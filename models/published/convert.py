@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from models.published.catalogue import Entry
-from models.published.layouts import LAYOUTS, misfits, nearest, recognised, with_counters
+from models.published.layouts import LAYOUTS, misfits, nearest, recognised, settled
 from models.published.sybil_calibration import packed
 from models.published.sybil_network import MEMBERS, member_layout, member_prefix
 from models.weights import INTENDED_USE, Card, WeightsError
@@ -80,7 +80,7 @@ def ensemble_tensors(members: Sequence[Tensors], calibrator: Any, name: str) -> 
         wrong = misfits({key: tuple(tensor.shape) for key, tensor in tensors.items()}, layout)
         if wrong:
             raise WeightsError(f"{name}: checkpoint {index + 1} is no network of Sybil: {'; '.join(wrong[:_NAMED])}")
-        complete = with_counters(tensors, layout)
+        complete = settled(tensors, layout)
         joined.update({f"{member_prefix(index)}{key}": tensor for key, tensor in complete.items()})
     return {**joined, **packed(calibrator, name)}
 
@@ -96,7 +96,7 @@ def completed(tensors: Tensors, architecture: str, name: str) -> Tensors:
     wrong = [key for key, tensor in tensors.items() if not is_finite(tensor)]
     if wrong:
         raise WeightsError(f"{name}: {wrong[0]} holds NaN or infinity; download it again")
-    return _apart(with_counters(tensors, LAYOUTS[architecture]()))
+    return _apart(settled(tensors, LAYOUTS[architecture]()))
 
 
 def _apart(tensors: Tensors) -> Tensors:

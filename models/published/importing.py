@@ -69,6 +69,8 @@ def import_file(path: Path, folder: Path, name: str | None = None) -> Imported:
         imported = _import_card(path, folder, name) if path.suffix == ".json" else _import_weights(path, folder, name)
     except OSError as error:
         raise WeightsError(f"{error.filename or path}: {error.strerror or error}") from None
+    except zipfile.BadZipFile as error:
+        raise WeightsError(f"{path.name}: damaged archive ({error}); download it again") from None
     verified(imported.card_path)  # what was written is read again before anybody relies on it
     return imported
 

@@ -7,7 +7,9 @@ from types import MappingProxyType
 
 import torch
 
+from models.published.grt123_network import classifier_layout, detector_layout
 from models.published.imagenet import IMAGENET, bare_network
+from models.published.retinanet_network import layout as retinanet_layout
 from models.published.sybil_network import sybil_layout
 from models.unet import UNetSettings
 from models.unet import layout as unet_layout
@@ -15,7 +17,8 @@ from models.unet import layout as unet_layout
 Layout = Mapping[str, tuple[int, ...]]
 ANY = -1  # a length that differs from file to file
 
-_COUNTER = ".num_batches_tracked"  # of batch normalisation; older files lack it, and inference never reads it
+# Of batch normalisation: older files lack it, some networks here do too, and inference never reads it.
+_COUNTER = ".num_batches_tracked"
 
 
 def shapes_of(module: torch.nn.Module) -> Layout:
@@ -26,7 +29,7 @@ def shapes_of(module: torch.nn.Module) -> Layout:
 def misfits(shapes: Layout, layout: Layout) -> list[str]:
     """Say in words what is missing, not expected or of another shape; empty when all fits."""
     found = [f"{name} is missing" for name in layout if name not in shapes and not name.endswith(_COUNTER)]
-    found += [f"{name} is not expected" for name in shapes if name not in layout]
+    found += [f"{name} is not expected" for name in shapes if name not in layout and not name.endswith(_COUNTER)]
     found += [
         f"{name} has shape {shape}, not {layout[name]}"
         for name, shape in shapes.items()
@@ -35,10 +38,10 @@ def misfits(shapes: Layout, layout: Layout) -> list[str]:
     return found
 
 
-def with_counters(tensors: Mapping[str, torch.Tensor], layout: Layout) -> dict[str, torch.Tensor]:
-    """Add the counters of batch normalisation that older files lack."""
-    added = {name: torch.zeros((), dtype=torch.int64) for name in layout if name.endswith(_COUNTER)}
-    return {**added, **tensors}
+def settled(tensors: Mapping[str, torch.Tensor], layout: Layout) -> dict[str, torch.Tensor]:
+    """Give tensors that fit exactly the names of their layout: its counters of batch normalisation and no others."""
+    counters = {name: torch.zeros((), dtype=torch.int64) for name in layout if name.endswith(_COUNTER)}
+    return {**counters, **{name: tensor for name, tensor in tensors.items() if name in layout}}
 
 
 def recognised(shapes: Layout) -> str | None:
@@ -67,8 +70,11 @@ def _imagenet(name: str) -> Callable[[], Layout]:
 
 LAYOUTS: Mapping[str, Callable[[], Layout]] = MappingProxyType(
     {
+        "monai-retinanet": retinanet_layout,
         "lungmask-lungs": lambda: unet_layout(UNetSettings(n_classes=3)),  # background, right, left
         "lungmask-lobes": lambda: unet_layout(UNetSettings(n_classes=6)),  # background and five lobes
+        "grt123-detector": detector_layout,
+        "grt123-classifier": classifier_layout,
         "sybil": sybil_layout,
         **{name: _imagenet(name) for name in IMAGENET},
     }

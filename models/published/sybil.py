@@ -22,8 +22,9 @@ from models.published.sybil_calibration import Curve, calibrated, unpacked
 from models.published.sybil_network import MEMBERS, YEARS, SybilNetwork, calibrator_name, member_prefix
 from models.resampling import along_axis
 from models.volume import Volume
-from models.weights import fill, load_tensors
+from models.weights import WeightsError, fill, load_tensors
 
+ARCHITECTURE = "sybil"
 MEANING = "lung cancer within 1 to 6 years (Sybil, trained on low-dose screening CT)"
 THICKEST_MM = 5.0  # slices above this are refused by the published program
 
@@ -80,9 +81,13 @@ class SybilScorer:
             The file is missing, damaged or of another layout.
         """
         card, tensors = load_tensors(card_path)
+        if card.architecture != ARCHITECTURE:
+            raise WeightsError(f"{card_path}: holds {card.architecture}, not {ARCHITECTURE}; name the right card")
         members = tuple(_member(tensors, index, card.name).to(device) for index in range(MEMBERS))
-        needed = {calibrator_name(year): torch.empty(0) for year in range(1, YEARS + 1)}
-        return cls(members, unpacked({**needed, **tensors}), card.name, device)
+        absent = [name for name in map(calibrator_name, range(1, YEARS + 1)) if name not in tensors]
+        if absent:
+            raise WeightsError(f"{card.name}: wrong layout: {absent[0]} is missing; import the weights again")
+        return cls(members, unpacked(tensors), card.name, device)
 
     def risk(self, volume: Volume, slice_thickness_mm: float | None = None) -> PatientRisk:
         """Give the calibrated risk for 1 to 6 years.

@@ -81,9 +81,13 @@ def read_checkpoint(file: IO[bytes], name: str) -> Any:
     WeightsError
         It is no such file, is cut off, or names a class or function that weights do not need.
     """
-    zipped = zipfile.is_zipfile(file)
-    file.seek(0)
     try:
+        zipped = zipfile.is_zipfile(file)
+        if zipped and _is_torchscript(file):
+            raise WeightsError(
+                f"{name}: a TorchScript archive carries code: take the bare weights (.pt, .pth or .ckpt)"
+            )
+        file.seek(0)
         # Files of Python 2 hold raw bytes in strings (grt123's classifier.ckpt); latin1 maps each byte to itself.
         options: dict[str, Any] = {} if zipped else {"encoding": "latin1"}
         with safe_globals([(_Inert, known) for known in _inert_names(file, zipped)]), warnings.catch_warnings():
@@ -91,6 +95,11 @@ def read_checkpoint(file: IO[bytes], name: str) -> Any:
             return torch.load(file, map_location="cpu", weights_only=True, **options)
     except _UNREADABLE as error:
         raise WeightsError(f"{name}: {_reason(error)}") from None
+
+
+def _is_torchscript(file: IO[bytes]) -> bool:
+    with zipfile.ZipFile(file) as archive:
+        return any(item.endswith("/constants.pkl") for item in archive.namelist())
 
 
 def _inert_names(file: IO[bytes], zipped: bool) -> list[str]:
@@ -104,8 +113,6 @@ def _inert_names(file: IO[bytes], zipped: bool) -> list[str]:
 
 def _reason(error: BaseException) -> str:
     text = " ".join(str(error).split())
-    if "TorchScript" in text or "torch.jit" in text or "constants.pkl" in text:
-        return "a TorchScript archive carries code: take the file with the bare weights (.pt, .pth or .ckpt) instead"
     for marker in ("Unsupported global: GLOBAL ", "unsupported GLOBAL "):
         if marker in text:
             named = text.partition(marker)[2].split(" ")[0]
