@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from argparse import Namespace
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,15 +13,22 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from models.lung_network import lung_network
 from models.published import importing
 from models.published.catalogue import CATALOGUE, Checksum, entry_of
 from models.published.convert import architecture_of, flat_tensors
+from models.published.grt123 import Grt123Detector
+from models.published.grt123_case import Grt123Classifier
+from models.published.grt123_network import NoduleNet
 from models.published.importing import import_file
 from models.published.installed import check
 from models.published.layouts import ANY, LAYOUTS
+from models.published.retinanet import RetinaNetDetector
 from models.published.unpickling import read_checkpoint
 from models.weights import Card, WeightsError, load_tensors, read_card, save_weights, sha256_of
 from tests.weight_files import left_in, save_as_python2, tensors_of
+
+CPU = torch.device("cpu")
 
 
 @pytest.fixture(scope="module")
@@ -171,3 +179,21 @@ def test_a_checkpoint_of_python_2_with_its_arguments_is_read(tmp_path: Path) -> 
         read = flat_tensors(read_checkpoint(file, path.name), path.name)
     assert read.keys() == tensors.keys()
     assert all(torch.equal(read[name], tensor) for name, tensor in tensors.items())
+
+
+LOADERS: dict[str, Callable[[Path], object]] = {
+    "monai-retinanet": lambda card_path: RetinaNetDetector.from_card(card_path, CPU),
+    "grt123-detector": lambda card_path: Grt123Detector.from_card(card_path, CPU),
+    "grt123-classifier": lambda card_path: Grt123Classifier.from_card(card_path, CPU, Grt123Detector(NoduleNet(), CPU)),
+    "lungmask-lungs": lambda card_path: lung_network(*load_tensors(card_path), CPU),
+    "lungmask-lobes": lambda card_path: lung_network(*load_tensors(card_path), CPU),
+}
+
+
+@pytest.mark.parametrize("architecture", sorted(LOADERS))
+def test_what_is_imported_is_what_the_loader_takes(architecture: str, tmp_path: Path) -> None:
+    """Sybil and the networks of torchvision: see their own tests."""
+    torch.save(tensors_of(LAYOUTS[architecture]()), tmp_path / "download.pth")
+    imported = import_file(tmp_path / "download.pth", tmp_path / "weights")
+    assert imported.card.architecture == architecture
+    assert LOADERS[architecture](imported.card_path) is not None
