@@ -18,6 +18,7 @@ from training.explore import command as exploration
 from training.lungs import command as lungs
 from training.malignancy import command as malignancy
 from training.phantom import PhantomSpec, make_phantom, write_phantom
+from training.transfer import command as transfer
 
 _USAGE_EXIT = 2
 
@@ -44,6 +45,9 @@ app = typer.Typer(
 )
 app.command("evaluate")(evaluation.evaluate)
 app.command("explore")(exploration.explore)
+app.command("transfer")(transfer.transfer)
+app.command("transfer-predict")(transfer.transfer_predict)
+app.command("triplets-to-folders")(transfer.triplets_to_folders)
 app.command("lungs")(lungs.command)
 app.command("malignancy")(malignancy.command)
 
