@@ -15,6 +15,7 @@ from models.weights import WeightsError
 from training.errors import TrainingError
 from training.evaluation import command as evaluation
 from training.explore import command as exploration
+from training.false_positives import command as false_positives
 from training.lungs import command as lungs
 from training.malignancy import command as malignancy
 from training.phantom import PhantomSpec, make_phantom, write_phantom
@@ -48,6 +49,7 @@ app.command("explore")(exploration.explore)
 app.command("transfer")(transfer.transfer)
 app.command("transfer-predict")(transfer.transfer_predict)
 app.command("triplets-to-folders")(transfer.triplets_to_folders)
+app.command("false-positives")(false_positives.command)
 app.command("lungs")(lungs.command)
 app.command("malignancy")(malignancy.command)
 

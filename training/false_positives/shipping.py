@@ -1,0 +1,92 @@
+"""From trained members to the file that ships: joined, calibrated on validation, measured once on the test split."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from models.false_positives import CROP_PX, WINDOW_HU, FalsePositiveNetwork
+from models.weights import Card, Figure, save_weights
+from training.evaluation.scores import Interval, auc_interval, calibration, interval
+from training.false_positives.crops import Crops
+from training.false_positives.task import AVERAGE, logits_of
+from training.logistic import fit_logistic
+
+NAME, VERSION = "false-positives", "1"
+_INPUT = (
+    f"axial crops of {CROP_PX} x {CROP_PX} pixels of about 0.7 mm, {WINDOW_HU[0]:.0f} to {WINDOW_HU[1]:.0f} HU "
+    "as 0 to 1, (N, 1, rows, columns)"
+)
+_DATA = "LUNA16 candidate crops (training split of 5,186; patients unknown, so splits may share a patient)"
+_TEST = "LUNA16 candidate crops, test split of {count} ({nodules} nodules), patients unknown"
+
+
+def joined(members: Sequence[Mapping[str, torch.Tensor]], width: int) -> FalsePositiveNetwork:
+    """Put the averaged weights of several runs into one network, in evaluation mode."""
+    network = FalsePositiveNetwork(len(members), width)
+    for number, weights in enumerate(members):
+        inner = {
+            key.removeprefix(AVERAGE + "members.0."): tensor
+            for key, tensor in weights.items()
+            if key.startswith(AVERAGE)
+        }
+        network.members[number].load_state_dict(inner)
+    return network.eval()
+
+
+def ship(
+    network: FalsePositiveNetwork, crops: Mapping[str, Crops], settings: Mapping[str, Any], source: str, folder: Path
+) -> Card:
+    """Calibrate, measure and write the weights as 16-bit floats with their card."""
+    network.load_state_dict({k: _halved(t) for k, t in network.state_dict().items()})
+    device = next(network.parameters()).device
+    slope, intercept = _platt(logits_of(network, crops["validation"], device), crops["validation"])
+    logits = slope * logits_of(network, crops["test"], device).double().numpy() + intercept
+    card = Card(
+        name=NAME,
+        version=VERSION,
+        file=f"{NAME}.safetensors",
+        sha256="",
+        architecture="models.false_positives.FalsePositiveNetwork",
+        input_contract=_INPUT,
+        training_data=_DATA,
+        licence="crops MIT, from LUNA16 (CC BY 4.0)",
+        source=source,
+        settings={**settings, "slope": slope, "intercept": intercept},
+        figures=_figures(logits, crops["test"]),
+    )
+    tensors = {k: t.half() if t.is_floating_point() else t for k, t in network.state_dict().items()}
+    return save_weights(tensors, card, folder)
+
+
+def _halved(tensor: torch.Tensor) -> torch.Tensor:
+    """Round to what the file holds, so that the figures are those of the file."""
+    return tensor.half().float() if tensor.is_floating_point() else tensor
+
+
+def _platt(logits: torch.Tensor, crops: Crops) -> tuple[float, float]:
+    slope, intercept = fit_logistic(logits.double().numpy()[:, None], crops.labels.double().numpy())
+    return float(slope[0]), intercept
+
+
+def _figures(logits: np.ndarray, crops: Crops) -> tuple[Figure, ...]:  # type: ignore[type-arg]
+    """Measure with 95 % bootstrap intervals over the crops."""
+    rng = np.random.default_rng(0)
+    labels = crops.labels.numpy().astype(np.int64)
+    probabilities = 1 / (1 + np.exp(-logits))
+    data = _TEST.format(count=len(labels), nodules=int(labels.sum()))
+
+    def error(drawn: np.ndarray) -> float:  # type: ignore[type-arg]
+        return calibration(labels[drawn], probabilities[drawn]).error
+
+    measured: dict[str, Interval] = {
+        "AUC": auc_interval(labels, logits, rng),
+        "expected calibration error, 10 bins": interval(error, np.arange(len(labels)), rng, resamples=500),
+    }
+    return tuple(
+        Figure(name, round(m.value, 4), data, round(m.low, 4), round(m.high, 4)) for name, m in measured.items()
+    )
