@@ -33,7 +33,7 @@ def explore(
         series = explored(folder)
     with console.status("drawing"):
         write_page(output, f"CT series of {series.volume.shape[0]} slices", (), tuple(sections(series)))
-    console.print(f"{series.volume.shape[0]} slices; {output}", highlight=False)
+    console.print(f"{series.volume.shape[0]} slices; {output}", highlight=False, soft_wrap=True)
 
 
 def sections(series: Explored) -> Iterator[Section]:

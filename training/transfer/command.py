@@ -149,4 +149,4 @@ def _plain(identity: dict[str, object]) -> dict[str, object]:
 
 
 def _say(line: str) -> None:
-    Console(stderr=True).print(line, highlight=False)
+    Console(stderr=True).print(line, highlight=False, soft_wrap=True)

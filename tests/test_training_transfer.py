@@ -1,0 +1,295 @@
+"""System 002: VGG16 with a new head, on image folders made on the spot."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+from torchvision import transforms
+from typer.testing import CliRunner
+
+from models.weights import WeightsError
+from training.__main__ import app
+from training.errors import TrainingError
+from training.loop import CHECKPOINT_FILE
+from training.transfer import folders as layout
+from training.transfer import network as networks
+from training.transfer.nodules import class_of, split_of
+
+OCT_CLASSES = ("CNV", "DME", "DRUSEN", "NORMAL")
+
+
+class SmallVgg(nn.Module):
+    """VGG16's parts at a hundredth of its size: what is trained on top is the same."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.features = nn.Sequential(nn.AvgPool2d(32), nn.Flatten())
+        self.classifier = nn.Sequential(nn.Linear(3 * 7 * 7, 4096), nn.ReLU(), nn.Linear(4096, 1000))
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        said: torch.Tensor = self.classifier(self.features(images))
+        return said
+
+
+@pytest.fixture
+def _small(monkeypatch: pytest.MonkeyPatch) -> None:
+    def seeded(name: str, card_path: Path | None, seed: int) -> nn.Module:
+        torch.manual_seed(seed)
+        return SmallVgg().eval()
+
+    monkeypatch.setattr(networks, "load_imagenet", seeded)
+
+
+def write_images(root: Path, classes: tuple[str, ...], counts: dict[str, int]) -> Path:
+    """Write images whose brightness tells their class, so that there is something to learn."""
+    rng = np.random.default_rng(0)
+    for split, count in counts.items():
+        for number, name in enumerate(classes):
+            folder = root / split / name
+            folder.mkdir(parents=True)
+            for n in range(count):
+                level = 30 + 200 * number / max(1, len(classes) - 1)
+                pixels = np.clip(rng.normal(level, 10, (40, 48)), 0, 255).astype(np.uint8)
+                Image.fromarray(pixels).save(folder / f"{name}-{split}{n}-1.jpeg")
+    return root
+
+
+def run_task(*arguments: object) -> tuple[int, str]:
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    return result.exit_code, result.output
+
+
+def test_four_classes_train_1_049_860_of_135_310_404_parameters() -> None:
+    network, origin = networks.transfer_network(4, None, seed=0)
+    assert networks.parameters_of(network) == (135_310_404, 1_049_860)
+    assert str(origin) == "random weights (seed 0)"
+    assert not any(p.requires_grad for name, p in network.named_parameters() if not name.startswith("classifier.6."))
+
+
+def test_transforms_are_those_of_the_system() -> None:
+    names = [type(step).__name__ for step in layout.train_transforms().transforms]
+    assert names == [
+        "RandomResizedCrop",
+        "RandomRotation",
+        "ColorJitter",
+        "RandomHorizontalFlip",
+        "CenterCrop",
+        "ToTensor",
+        "Normalize",
+    ]
+    crop, rotation = layout.train_transforms().transforms[:2]
+    assert (crop.size, crop.scale, rotation.degrees) == ((256, 256), (0.8, 1.0), [-15.0, 15.0])
+    plain = layout.plain_transforms().transforms
+    assert [type(step).__name__ for step in plain] == ["Resize", "CenterCrop", "ToTensor", "Normalize"]
+    assert (plain[0].size, plain[1].size) == (256, (224, 224))
+    assert (plain[3].mean, plain[3].std) == ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+
+
+def test_validation_images_are_not_augmented() -> None:
+    image = Image.fromarray(np.random.default_rng(0).integers(0, 255, (300, 280, 3), np.uint8))
+    transform = layout.plain_transforms()
+    assert torch.equal(transform(image), transform(image))
+    reference = transforms.functional.center_crop(transforms.functional.resize(image, 256), [224, 224])
+    assert torch.allclose(
+        transform(image)[0] * 0.229 + 0.485, torch.from_numpy(np.asarray(reference)[..., 0] / 255).float()
+    )
+
+
+def test_oct_layout_end_to_end_with_the_real_vgg16(tmp_path: Path) -> None:
+    data = write_images(tmp_path / "OCT2017", OCT_CLASSES, {"train": 2, "val": 1, "test": 1})
+    out = tmp_path / "run"
+    code, printed = run_task("transfer", data, "--output", out, "--epochs", 1, "--batch", 8, "--workers", 0, "--bf16")
+    assert code == 0, printed
+    assert "1,049,860 of 135,310,404 parameters" in printed
+    card = json.loads((out / "transfer-head.json").read_text())
+    assert card["settings"]["class_to_idx"] == {"CNV": 0, "DME": 1, "DRUSEN": 2, "NORMAL": 3}
+    page = (out / "report.html").read_text()
+    assert "random weights (seed 0)" in page
+    assert {"Confusion matrix", "Errors", "Predictions", "Images of each class"} <= set(
+        re.findall(r"<h2>(.*?)</h2>", page)
+    )
+    image = next((data / "test" / "DME").iterdir())
+    code, printed = run_task(
+        "transfer-predict", image, "--model", out / "transfer-head.json", "--output", out / "p.html"
+    )
+    assert code == 0, printed
+    said = re.findall(r"(\w+) (0\.\d{4})", printed)
+    assert {name for name, _ in said} == set(OCT_CLASSES)
+    assert sum(float(value) for _, value in said) == pytest.approx(1, abs=0.001)
+    assert (out / "p.html").read_text().count("data:image/png") == 1
+
+
+@pytest.mark.usefixtures("_small")
+def test_head_learns_and_the_best_epoch_is_the_one_that_is_tested(tmp_path: Path) -> None:
+    data = write_images(tmp_path / "data", ("dark", "light"), {"train": 24, "val": 6, "test": 6})
+    out = tmp_path / "run"
+    code, printed = run_task("transfer", data, "--output", out, "--epochs", 4, "--batch", 8, "--workers", 0)
+    assert code == 0, printed
+    card = json.loads((out / "transfer-head.json").read_text())
+    figures = {figure["name"]: figure for figure in card["figures"]}
+    assert figures["accuracy"]["value"] == 1.0
+    assert figures["AUC"]["value"] == 1.0
+    assert figures["accuracy"]["data"] == "12 test images of 6 patients"  # dark-test0-1 and light-test0-1 are one
+    network, classes = networks.load_trained(out / "transfer-head.json", None)
+    image = layout.opened(next((data / "test" / "light").iterdir()))
+    probabilities, labels = networks.predict(network, [image], 2)
+    assert classes[int(labels[0, 0])] == "light"
+    assert float(probabilities.sum()) == pytest.approx(1)
+
+
+@pytest.mark.usefixtures("_small")
+def test_checkpoint_holds_the_head_alone(tmp_path: Path) -> None:
+    """The frozen half gigabyte does not change: it is not written every epoch."""
+    data = write_images(tmp_path / "data", ("a", "b"), {"train": 4, "val": 2, "test": 2})
+    assert run_task("transfer", data, "--output", tmp_path / "r", "--epochs", 1, "--batch", 4, "--workers", 0)[0] == 0
+    megabytes = (tmp_path / "r" / CHECKPOINT_FILE).stat().st_size / 1e6
+    assert megabytes < 4.3 * 4  # last, best and Adam's two moments
+
+
+@pytest.mark.usefixtures("_small")
+def test_other_data_in_the_same_folder_of_a_run_are_refused(tmp_path: Path) -> None:
+    first = write_images(tmp_path / "first", ("a", "b"), {"train": 4, "val": 2, "test": 2})
+    second = write_images(tmp_path / "second", ("a", "b"), {"train": 5, "val": 2, "test": 2})
+    shared = ("--output", tmp_path / "r", "--epochs", 1, "--batch", 4, "--workers", 0)
+    assert run_task("transfer", first, *shared)[0] == 0
+    code, printed = run_task("transfer", second, *shared)
+    assert code == 2
+    assert "another data" in printed
+
+
+@pytest.mark.usefixtures("_small")
+def test_head_trained_on_imagenet_features_asks_for_them(tmp_path: Path) -> None:
+    data = write_images(tmp_path / "data", ("a", "b"), {"train": 4, "val": 2, "test": 2})
+    assert run_task("transfer", data, "--output", tmp_path / "r", "--epochs", 1, "--batch", 4, "--workers", 0)[0] == 0
+    card = tmp_path / "r" / "transfer-head.json"
+    written = json.loads(card.read_text())
+    written["settings"]["features"]["sha256"] = "ab" * 32
+    card.write_text(json.dumps(written))
+    with pytest.raises(WeightsError, match=r"ImageNet weights abababab.*--imagenet"):
+        networks.load_trained(card, None)
+
+
+def no_split(root: Path) -> None:
+    for path in sorted((root / "val").rglob("*"), reverse=True):
+        path.unlink() if path.is_file() else path.rmdir()
+    (root / "val").rmdir()
+
+
+def empty_class(root: Path) -> None:
+    for path in (root / "train" / "b").iterdir():
+        path.unlink()
+
+
+def other_class(root: Path) -> None:
+    (root / "test" / "b").rename(root / "test" / "c")
+
+
+def broken_image(root: Path) -> None:
+    path = next((root / "train" / "a").iterdir())
+    path.write_bytes(path.read_bytes()[:300])
+
+
+def no_image(root: Path) -> None:
+    next((root / "test" / "a").iterdir()).write_text("no image")
+
+
+@pytest.mark.usefixtures("_small")
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (no_split, "has no folder val"),
+        (empty_class, "holds no image"),
+        (other_class, r"its classes are not those of train \(b, c\)"),
+        (broken_image, "cannot be read as an image"),
+        (no_image, "cannot be read as an image"),
+    ],
+)
+@pytest.mark.parametrize("workers", [0, 1])
+def test_bad_folders_are_one_line_and_exit_2(
+    spoil: Callable[[Path], None], words: str, workers: int, tmp_path: Path
+) -> None:
+    data = write_images(tmp_path / "data", ("a", "b"), {"train": 4, "val": 2, "test": 2})
+    spoil(data)
+    code, printed = run_task("transfer", data, "--output", tmp_path / "r", "--epochs", 1, "--workers", workers)
+    assert code == 2
+    complaint = [line for line in printed.splitlines() if line.startswith("transfer: ")]
+    assert len(complaint) == 1
+    assert re.search(words, complaint[0])
+    assert "Traceback" not in printed
+
+
+def test_patient_is_read_from_the_name_of_the_file() -> None:
+    assert layout.patient_of(Path("CNV-1016042-1.jpeg")) == "1016042"
+    assert layout.patient_of(Path("benign-LIDC-IDRI-0004-2.png")) == "LIDC-IDRI-0004"
+    assert layout.patient_of(Path("scan7.png")) == "scan7"
+
+
+def test_patients_in_two_splits_are_counted(tmp_path: Path) -> None:
+    data = write_images(tmp_path, ("a", "b"), {"train": 2, "val": 1, "test": 1})
+    (data / "test" / "a" / "a-train0-9.jpeg").write_bytes((data / "train" / "a" / "a-train0-1.jpeg").read_bytes())
+    assert layout.described(layout.folders_of(data))[0].text[0].startswith("1 patients")
+
+
+def test_median_ratings_become_classes() -> None:
+    assert [class_of(rating) for rating in (0, 1, 2, 2.5, 3, 3.5, 4, 5)] == [
+        None, "benign", "benign", None, None, None, "suspicious", "suspicious",
+    ]  # fmt: skip
+
+
+def test_patients_are_split_by_name_alone_in_the_shares_that_are_said() -> None:
+    splits = [split_of(f"LIDC-IDRI-{n:04d}") for n in range(2000)]
+    assert [splits.count(name) / 2000 for name in ("train", "val", "test")] == pytest.approx(
+        [0.7, 0.15, 0.15], abs=0.03
+    )
+    assert splits == [split_of(f"LIDC-IDRI-{n:04d}") for n in range(2000)]
+
+
+def triplets(path: Path, **changed: Any) -> Path:
+    content: dict[str, Any] = {
+        "images": np.arange(4 * 3 * 64 * 64, dtype=np.uint32).astype(np.uint8).reshape(4, 3, 64, 64),
+        "patient": np.array(["P1", "P1", "P2", "P3"]),
+        "nodule": np.array(["nodule-0", "nodule-1", "nodule-0", "nodule-0"]),
+        "malignancy_median": np.array([1.0, 5.0, 3.0, 4.0]),
+    }
+    np.savez(path, **{name: value for name, value in (content | changed).items() if value is not None})
+    return path
+
+
+def test_triplets_become_folders_split_by_patient(tmp_path: Path) -> None:
+    code, printed = run_task("triplets-to-folders", triplets(tmp_path / "t.npz"), tmp_path / "out")
+    assert code == 0, printed
+    written = {path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*.png")}
+    assert written == {
+        f"{split_of('P1')}/benign/benign-P1-0.png",
+        f"{split_of('P1')}/suspicious/suspicious-P1-1.png",
+        f"{split_of('P3')}/suspicious/suspicious-P3-0.png",
+    }
+    pixels = np.asarray(Image.open(tmp_path / "out" / split_of("P1") / "benign" / "benign-P1-0.png"))
+    with np.load(tmp_path / "t.npz") as data:
+        assert np.array_equal(pixels[..., 1], data["images"][0, 1])
+
+
+def test_triplets_without_labels_or_into_a_full_folder_are_refused(tmp_path: Path) -> None:
+    code, printed = run_task(
+        "triplets-to-folders", triplets(tmp_path / "t.npz", malignancy_median=None), tmp_path / "out"
+    )
+    assert (code, "malignancy_median" in printed) == (2, True)
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "x").touch()
+    code, printed = run_task("triplets-to-folders", triplets(tmp_path / "u.npz"), tmp_path / "full")
+    assert (code, "not an empty folder" in printed) == (2, True)
+
+
+def test_class_folders_of_one_class_are_refused(tmp_path: Path) -> None:
+    write_images(tmp_path, ("only",), {"train": 1, "val": 1, "test": 1})
+    with pytest.raises(TrainingError, match="two or more"):
+        layout.folders_of(tmp_path)
