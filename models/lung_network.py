@@ -193,6 +193,6 @@ def _picked(
     inside, index = [], []
     for places, first, after in ((rows, box[0], box[2]), (columns, box[1], box[3])):
         scaled = (places - first) * (NETWORK_SIZE - 1) / max(1, after - 1 - first)
-        index.append(np.clip(np.rint(scaled).astype(np.intp), 0, NETWORK_SIZE - 1))
+        index.append(np.clip(np.floor(scaled + 0.5).astype(np.intp), 0, NETWORK_SIZE - 1))
         inside.append((places >= first - 0.5) & (places <= after - 0.5))
     return np.where(inside[0][:, None] & inside[1], labels[index[0][:, None], index[1]], 0).astype(np.uint8)
