@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import save_file
 
 from models.findings import ModelIdentity
-from models.published.catalogue import CATALOGUE
+from models.published.catalogue import CATALOGUE, Role
 from models.published.installed import all_cards, cards_in, check, without_card
 from models.published.layouts import LAYOUTS
 from models.weights import (
@@ -29,6 +29,8 @@ from models.weights import (
     shipped_card,
     verified,
 )
+from node.commands.weights import _TO_RUN
+from node.config import ModelsSection
 from tests.test_commands import pulmonode
 from tests.weight_files import left_in, tensors_of
 
@@ -203,13 +205,21 @@ def test_a_download_is_imported_listed_and_verified(
     data_dir.mkdir()
     torch.save(tensors_of(LAYOUTS["resnet18"]()), data_dir / "weights.pth")
     assert pulmonode(monkeypatch, "weights", "import", data_dir / "weights.pth") == 0
-    assert "note: this is not the published file of resnet18" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "note: this is not the published file of resnet18" in printed
+    assert "to run it: " in printed
     assert pulmonode(monkeypatch, "weights", "list", "--json") == 0
     listed = json.loads(capsys.readouterr().out)
     assert [row["name"] for row in listed["installed"]] == ["resnet18"]
     assert [row["name"] for row in listed["catalogue"] if row["installed"]] == ["resnet18"]
     assert pulmonode(monkeypatch, "weights", "verify", "resnet18") == 0
     assert capsys.readouterr().out == "resnet18: sound\n"
+
+
+def test_the_setting_that_runs_imported_weights_is_one_of_the_node() -> None:
+    named = {text.split(":")[0].removeprefix("models.") for role, text in _TO_RUN.items() if role is not Role.FEATURES}
+    assert set(_TO_RUN) == set(Role)
+    assert named <= ModelsSection.model_fields.keys()
 
 
 def test_the_list_says_of_each_model_what_issue_and_user_ask(

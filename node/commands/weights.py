@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from models.published.catalogue import CATALOGUE, Entry
+from models.published.catalogue import CATALOGUE, Entry, Role, entry_of
 from models.published.importing import import_file
 from models.published.installed import all_cards, cards_in, check, without_card
 from models.weights import SHIPPED, Figure, WeightsError, read_card
@@ -20,6 +20,13 @@ from node.commands.options import ConfigOption, JsonOption, read_settings
 
 EXIT_DAMAGED, EXIT_USAGE = 1, 2
 _SHOWN = ("title", "good_for", "figures", "licence", "address", "size", "checksum")  # of each entry of the catalogue
+_TO_RUN = {
+    Role.LUNGS: "models.lungs: {} in config.yaml",
+    Role.LOBES: "models.lobes: {} in config.yaml",
+    Role.DETECTOR: "models.detector: {} in config.yaml",
+    Role.CASE: "models.patient: {} in config.yaml",
+    Role.FEATURES: "it serves training; the node itself runs no features of photographs",
+}
 
 group = typer.Typer(no_args_is_help=True, add_completion=False)
 
@@ -62,7 +69,9 @@ def import_weights(file: FileArgument, name: AsOption = None, config: ConfigOpti
             "neither its training data nor its figures"
         )
     typer.echo(f"licence: {card.licence}")
-    typer.echo("The node runs it when config.yaml says so.")
+    entry = entry_of(card.settings.get("catalogue", ""))
+    if entry is not None:
+        typer.echo(f"to run it: {_TO_RUN[entry.role].format(imported.card_path.stem)}")
 
 
 @group.command("verify")
