@@ -16,7 +16,7 @@ from models.published.grt123 import DEFAULT_THRESHOLD, Grt123Detector
 from models.published.grt123_case import Grt123Classifier
 from models.published.grt123_image import LungImage, lung_image
 from models.published.grt123_network import CaseNet, NoduleNet
-from models.published.inference import in_batches
+from models.published.inference import finite_outputs, in_batches
 from models.volume import Volume
 from models.weights import Card, WeightsError, save_weights
 
@@ -96,6 +96,17 @@ def test_tiles_that_do_not_fit_together_are_run_in_smaller_batches() -> None:
     network = Brightness(largest_batch=2)
     Grt123Detector(network, CPU, batch=8).detect(wide, lungs)  # type: ignore[arg-type]
     assert network.batches == [6, 3, 1, 1, 1, 1, 1, 1]
+
+
+def test_half_precision_that_overflows_is_done_again_in_single() -> None:
+    kinds = []
+
+    def forward() -> list[torch.Tensor]:
+        kinds.append(torch.is_autocast_enabled("cpu"))
+        return [torch.tensor([float("inf") if kinds[-1] else 3.0])]
+
+    assert finite_outputs(forward, CPU, "it", torch.bfloat16)[0].tolist() == [3.0]
+    assert kinds == [True, False]
 
 
 def test_memory_that_never_suffices_is_told() -> None:

@@ -111,6 +111,18 @@ def test_output_that_is_no_number_is_told_and_not_taken_for_no_nodule() -> None:
         RetinaNetDetector(Brightness(fill=float("nan")), CPU).detect(volume, lungs)  # type: ignore[arg-type]
 
 
+def test_the_box_of_the_lungs_gives_the_mark_that_the_whole_image_gives() -> None:
+    volume, lungs = scan([[0, 0, -1], [0, 1, 0], [1, 0, 0]], (1.25, 0.703125, 0.703125))
+    lungs.labels[-40:], lungs.labels[:, :, :40] = 0, 0
+    whole = RetinaNetDetector(Brightness(), CPU).detect(volume, lungs)  # type: ignore[arg-type]
+    network = Brightness()
+    part = RetinaNetDetector(network, CPU, whole=False).detect(volume, lungs)  # type: ignore[arg-type]
+    assert network.seen[0][0] < 171
+    assert network.seen[0][2] < 96
+    apart = (np.asarray(part[0].center_kji) - whole[0].center_kji) * volume.spacing_kji_mm
+    assert np.linalg.norm(apart) < 3  # cells stand elsewhere, 2.8 mm apart
+
+
 def test_windows_without_lung_are_not_run() -> None:
     volume, lungs = scan([[0, 0, 1], [0, 1, 0], [1, 0, 0]], (1.25, 0.703125, 0.703125))
     lungs.labels[:] = 0
@@ -146,6 +158,7 @@ def test_imported_weights_are_loaded_by_their_card(tmp_path: Path) -> None:
     loaded = RetinaNetDetector.from_card(tmp_path / "random.json", CPU)
     assert loaded.threshold == DEFAULT_THRESHOLD
     assert loaded.window == CPU_WINDOW
+    assert not loaded.whole
     image = torch.rand(1, 1, 32, 32, 16)
     with torch.inference_mode():
         for ours, theirs in zip(loaded.network(image), network(image), strict=True):
@@ -168,6 +181,6 @@ def test_half_precision_on_the_gpu_finds_what_single_precision_finds() -> None:
     volume, lungs = scan([[0, 0, 1], [0, 1, 0], [1, 0, 0]], (2.0, 1.5, 1.5))
     single = RetinaNetDetector(on_device(network, CPU), CPU).detect(volume, lungs)
     cuda = torch.device("cuda")
-    half = RetinaNetDetector(on_device(network, cuda), cuda).detect(volume, lungs)
+    half = RetinaNetDetector(on_device(network, cuda), cuda, half=torch.float16).detect(volume, lungs)
     assert single
     assert half[0].probability == pytest.approx(single[0].probability, abs=0.02)

@@ -16,7 +16,7 @@ from models.published.grt123_image import LungImage, lung_image
 from models.published.grt123_marks import decoded, suppressed
 from models.published.grt123_network import NoduleNet
 from models.published.grt123_tiles import Tiles
-from models.published.inference import finite_outputs, in_batches, on_device, to_device
+from models.published.inference import finite_outputs, half_of, in_batches, on_device, to_device
 from models.published.marks import candidates_of
 from models.volume import Volume
 from models.weights import WeightsError, fill, load_tensors
@@ -37,17 +37,20 @@ class Grt123Detector:
     network
         With weights, on ``device``, in eval mode.
     device
-        Half precision on CUDA; float32 elsewhere.
+        Where it runs.
     threshold
         Default operating point, 0 to 1.
     batch
         Tiles run at once, as long as they fit into memory.
+    half
+        Half precision to run at; None is float32.
     """
 
     network: NoduleNet
     device: torch.device
     threshold: float = DEFAULT_THRESHOLD
     batch: int = BATCH
+    half: torch.dtype | None = None
 
     @classmethod
     def from_card(cls, card_path: Path, device: torch.device) -> Grt123Detector:
@@ -64,7 +67,8 @@ class Grt123Detector:
         network = NoduleNet()
         fill(network, tensors, card.name)
         threshold = float(card.settings.get("threshold", DEFAULT_THRESHOLD))
-        return cls(on_device(network, device), device, threshold, BATCH if device.type == "cuda" else 1)
+        batch = BATCH if device.type == "cuda" else 1
+        return cls(on_device(network, device), device, threshold, batch, half_of(device))
 
     def detect(self, volume: Volume, lungs: Lungs) -> tuple[Candidate, ...]:
         """Give every mark in or near the lungs, by falling probability; cut at a logit of -3, not at ``threshold``.
@@ -97,4 +101,8 @@ class Grt123Detector:
         pairs = [tiles[n] for n in numbers]
         grey = to_device(torch.stack([tile for tile, _ in pairs]), self.device)
         place = to_device(torch.stack([place for _, place in pairs]), self.device)
-        return finite_outputs(lambda: [self.network(grey, place)[1]], self.device, "grt123's detector")[0].cpu()
+
+        def forward() -> list[torch.Tensor]:
+            return [self.network(grey, place)[1]]
+
+        return finite_outputs(forward, self.device, "grt123's detector", self.half)[0].cpu()

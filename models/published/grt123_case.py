@@ -112,7 +112,7 @@ class Grt123Classifier:
         def run(numbers: range) -> torch.Tensor:
             crops = torch.stack([pairs[n][0] for n in numbers]).to(self.device)
             places = torch.stack([pairs[n][1] for n in numbers]).to(self.device)
-            return finite_outputs(lambda: [self.network(crops, places)], self.device, self.name, half=False)[0].cpu()
+            return finite_outputs(lambda: [self.network(crops, places)], self.device, self.name, half=None)[0].cpu()
 
         parts = [part for _, part in in_batches(run, len(pairs), PROPOSALS)]
         return torch.cat(parts) if parts else torch.zeros(0)

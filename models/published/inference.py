@@ -30,10 +30,18 @@ def to_device(windows: torch.Tensor, device: torch.device) -> torch.Tensor:
     return windows.to(device)
 
 
+def half_of(device: torch.device) -> torch.dtype | None:
+    """Give the half precision that a device computes in; None where single is as fast."""
+    if device.type == "cuda":
+        return torch.float16
+    known = torch.cpu.get_capabilities() if device.type == "cpu" and hasattr(torch.cpu, "get_capabilities") else {}
+    return torch.bfloat16 if known.get("avx512_bf16") or known.get("amx_bf16") else None
+
+
 def finite_outputs(
-    forward: Callable[[], list[torch.Tensor]], device: torch.device, name: str, half: bool = True
+    forward: Callable[[], list[torch.Tensor]], device: torch.device, name: str, half: torch.dtype | None
 ) -> list[torch.Tensor]:
-    """Run a network at half precision on CUDA if ``half``; at single precision elsewhere and where half overflows.
+    """Run a network at half precision, and at single precision where there is none or it overflows.
 
     Returns
     -------
@@ -44,8 +52,8 @@ def finite_outputs(
     FloatingPointError
         They are not finite even in single precision: an output that is no number must not pass for "no nodule".
     """
-    for halved in (True, False) if half and device.type == "cuda" else (False,):
-        with torch.inference_mode(), torch.autocast(device.type, torch.float16, enabled=halved):
+    for kind in (half, None) if half else (None,):
+        with torch.inference_mode(), torch.autocast(device.type, kind or torch.bfloat16, enabled=kind is not None):
             outputs = [output.float() for output in forward()]
         if all(bool(output.isfinite().all()) for output in outputs):
             return outputs

@@ -16,8 +16,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from models.components import box_of
 from models.findings import Candidate, Lungs
-from models.published.inference import finite_outputs, on_device, release, to_device
+from models.published.inference import finite_outputs, half_of, on_device, release, to_device
 from models.published.marks import candidates_of
 from models.published.orientation import RAS, Oriented, oriented, sampled_at
 from models.published.retinanet_boxes import Maps, marks_of
@@ -33,6 +34,7 @@ WINDOW = (512, 512, 192)  # inference configuration of the published bundle; abo
 # Without a GPU a window of the published size needs more memory than a workstation has; this one is near the patch
 # of the training (192 x 192 x 80), in whole cells.
 CPU_WINDOW = (192, 192, 96)
+MARGIN_MM = 16.0  # around the lungs' box: as far as marks are kept, and half an anchor of the second level
 # No operating point is published, only FROC. The score is trained by binary cross-entropy, so one half is where the
 # network itself is undecided. Not calibrated on any hospital's scans; card settings may name another ("threshold").
 DEFAULT_THRESHOLD = 0.5
@@ -47,21 +49,27 @@ class RetinaNetDetector:
     network
         With weights, on ``device``, in eval mode.
     device
-        Half precision on CUDA, as published (amp); float32 elsewhere.
+        Where it runs.
     threshold
         Default operating point, 0 to 1.
     window
         Voxels (x, y, z) that the network sees at once, multiples of (16, 16, 8).
+    whole
+        Whether the whole image goes through the network, as published; else the lungs' box with ``MARGIN_MM``.
+    half
+        Half precision to run at (published: float16); None is float32.
     """
 
     network: RetinaNet
     device: torch.device
     threshold: float = DEFAULT_THRESHOLD
     window: Triple = WINDOW
+    whole: bool = True
+    half: torch.dtype | None = None
 
     @classmethod
     def from_card(cls, card_path: Path, device: torch.device) -> RetinaNetDetector:
-        """Load imported weights.
+        """Load imported weights; without a GPU for smaller windows, on the lungs' box alone.
 
         Raises
         ------
@@ -74,8 +82,9 @@ class RetinaNetDetector:
         network = RetinaNet()
         fill(network, tensors, card.name)
         threshold = float(card.settings.get("threshold", DEFAULT_THRESHOLD))
-        window = WINDOW if device.type == "cuda" else CPU_WINDOW
-        return cls(on_device(network, device), device, threshold, window)
+        published = device.type == "cuda"
+        window = WINDOW if published else CPU_WINDOW
+        return cls(on_device(network, device), device, threshold, window, published, half_of(device))
 
     def detect(self, volume: Volume, lungs: Lungs) -> tuple[Candidate, ...]:
         """Give every mark in or near the lungs, by falling score; cut at 0.02 as published, not at ``threshold``.
@@ -87,7 +96,11 @@ class RetinaNetDetector:
         torch.OutOfMemoryError
             Not even the smallest window fits.
         """
+        if not lungs.labels.any():
+            return ()
         image = Image(oriented(volume, RAS))
+        if not self.whole:
+            image = image.around(lungs)
         boxes, scores = marks_of(self._maps(image, lungs), image.size)
         spacing = torch.tensor(SPACING_MM, dtype=boxes.dtype)
         diameters = ((boxes[:, 3:] - boxes[:, :3]) * spacing).mean(dim=1)
@@ -115,31 +128,46 @@ class RetinaNetDetector:
         def forward() -> list[torch.Tensor]:
             return [tensor for level in self.network(placed) for tensor in level]
 
-        flat = finite_outputs(forward, self.device, "the RetinaNet")
+        flat = finite_outputs(forward, self.device, "the RetinaNet", self.half)
         return list(zip(flat[::2], flat[1::2], strict=True))
 
 
 class Image:
     """The volume as the network sees it, sampled box by box: axes x, y, z towards right, anterior, superior.
 
+    Parameters
+    ----------
+    source
+        The volume along these axes.
+    box
+        The part of it, in voxels of ``SPACING_MM``: first voxel, and the first beyond. None is all of it.
+
     Attributes
     ----------
     size
-        Voxels (X, Y, Z) of ``SPACING_MM``, the first on the volume's first voxel along these axes.
+        Voxels (X, Y, Z) of ``SPACING_MM``; voxel (0, 0, 0) of the whole lies on the volume's first along these axes.
     """
 
-    def __init__(self, source: Oriented) -> None:
+    def __init__(self, source: Oriented, box: tuple[Triple, Triple] | None = None) -> None:
         self._source = source
-        a, b, c = (
-            round((count - 1) * spacing / target + 1)
-            for count, spacing, target in zip(source.shape, source.spacing_mm, SPACING_MM, strict=True)
-        )
-        self.size: Triple = (a, b, c)
         self._step = np.asarray(SPACING_MM) / np.asarray(source.spacing_mm)
+        whole = np.round((np.asarray(source.shape) - 1) / self._step + 1).astype(int)
+        self._origin, end = (np.asarray(corner) for corner in box or ((0, 0, 0), whole))
+        a, b, c = np.minimum(end, whole) - self._origin
+        self.size: Triple = (int(a), int(b), int(c))
+
+    def around(self, lungs: Lungs) -> Image:
+        """Give the part of this image that holds the lungs, with a margin."""
+        sides = box_of(self._source.view(lungs.labels) > 0, (0, 0, 0))
+        low = np.array([side.start for side in sides]) / self._step - np.asarray(MARGIN_MM) / SPACING_MM
+        high = np.array([side.stop - 1 for side in sides]) / self._step + np.asarray(MARGIN_MM) / SPACING_MM
+        a, b, c = (max(0, int(n)) for n in low)
+        d, e, f = (int(n) + 2 for n in high)
+        return Image(self._source, ((a, b, c), (d, e, f)))
 
     def to_volume(self, points: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """Map points (N, 3) of this image, x, y, z, to voxel indices (N, 3) k, j, i of the volume."""
-        return self._source.to_volume(np.asarray(points, dtype=np.float64) * self._step)
+        return self._source.to_volume((np.asarray(points, dtype=np.float64) + self._origin) * self._step)
 
     def grey(self, low: Triple, high: Triple, device: torch.device) -> torch.Tensor:
         """Give the grey values 0 to 1 of the box from ``low`` up to, not with, ``high``."""
@@ -160,15 +188,15 @@ class Image:
 
     def holds(self, mask: npt.NDArray[np.uint8], low: Triple, high: Triple) -> bool:
         """Tell whether a mask (K, J, I) on the volume's grid is set somewhere in a box of this image."""
-        first = np.floor(np.asarray(low) * self._step).astype(int)
-        last = np.ceil((np.asarray(high) - 1) * self._step).astype(int) + 1
+        first = np.floor((np.asarray(low) + self._origin) * self._step).astype(int)
+        last = np.ceil((np.asarray(high) - 1 + self._origin) * self._step).astype(int) + 1
         view = self._source.view(mask)
         return bool(view[first[0] : last[0], first[1] : last[1], first[2] : last[2]].any())
 
     def _positions(self, low: Triple, high: Triple) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         x, y, z = (
-            torch.arange(a, b, dtype=torch.float64) * float(step)
-            for a, b, step in zip(low, high, self._step, strict=True)
+            torch.arange(a + int(first), b + int(first), dtype=torch.float64) * float(step)
+            for a, b, first, step in zip(low, high, self._origin, self._step, strict=True)
         )
         return x, y, z
 
