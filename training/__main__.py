@@ -16,9 +16,12 @@ from training.errors import TrainingError
 from training.evaluation import command as evaluation
 from training.explore import command as exploration
 from training.false_positives import command as false_positives
+from training.features import command as features
 from training.lungs import command as lungs
 from training.malignancy import command as malignancy
 from training.phantom import PhantomSpec, make_phantom, write_phantom
+from training.pipeline import command as pipelines
+from training.proposals import command as proposals
 from training.transfer import command as transfer
 
 _USAGE_EXIT = 2
@@ -46,12 +49,17 @@ app = typer.Typer(
 )
 app.command("evaluate")(evaluation.evaluate)
 app.command("explore")(exploration.explore)
+app.command("pipeline")(pipelines.pipeline)
 app.command("transfer")(transfer.transfer)
 app.command("transfer-predict")(transfer.transfer_predict)
 app.command("triplets-to-folders")(transfer.triplets_to_folders)
 app.command("false-positives")(false_positives.command)
 app.command("lungs")(lungs.command)
+app.command("proposals")(proposals.command)
+app.command("mine")(proposals.mine)
 app.command("malignancy")(malignancy.command)
+app.command("features")(features.features)
+app.command("patients")(features.patients)
 
 
 @app.callback()

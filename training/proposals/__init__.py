@@ -1,0 +1,1 @@
+"""Training of the candidate network: a region proposal network in three dimensions with three levels of hard mining."""

@@ -1,0 +1,114 @@
+"""From a run of three levels to files: weights with a card for each level, and the table of the levels."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from models.candidate_network import CandidateNetwork
+from models.proposals import HU_RANGE
+from models.weights import Card, Figure, fill, load_tensors, save_weights, write_text
+from training.errors import TrainingError
+from training.proposals.levels import LEVELS, PUBLISHED_GAIN, LevelResult
+
+NAME, VERSION = "candidates", "1"
+TABLE_FILE = "levels.json"
+_INPUT = (
+    f"cubic voxels of 1 mm, two channels: HU {HU_RANGE[0]:.0f} to {HU_RANGE[1]:.0f} as -1 to 1, soft tissue painted "
+    "away from the lungs; the lungs' mask. (N, 2, slices, rows, columns), sides multiples of 16"
+)
+_LICENCE = "Apache-2.0; planted nodules from LIDC-IDRI (CC BY 3.0)"
+
+
+def ship(
+    results: Sequence[LevelResult],
+    training_data: str,
+    held_out: str,
+    source: str,
+    folder: Path,
+    channels: Sequence[int],
+) -> Card:
+    """Write ``levels.json``, the weights of the last level as ``candidates``, those of the others beside them.
+
+    Parameters
+    ----------
+    training_data, held_out
+        What was trained on and what the figures were measured on, in words.
+    source
+        The command and the fingerprint of the data.
+
+    Returns
+    -------
+    The card of the last level.
+    """
+    rows = [result.row() for result in results]
+    write_text(folder / TABLE_FILE, json.dumps(rows, indent=1) + "\n")
+    cards = []
+    for result, row in zip(results, rows, strict=True):
+        name = NAME if result.number == LEVELS else f"{NAME}-level-{result.number}"
+        card = Card(
+            name=name,
+            version=VERSION,
+            file=f"{name}.safetensors",
+            sha256="",
+            architecture="models.candidate_network.CandidateNetwork",
+            input_contract=_INPUT,
+            training_data=training_data,
+            licence=_LICENCE,
+            source=source,
+            settings={"channels": list(channels)},
+            figures=_figures(row, held_out),
+        )
+        cards.append(save_weights(_halved(result.trained.weights), card, folder))
+    return cards[-1]
+
+
+def load_network(card_path: Path, device: torch.device) -> CandidateNetwork:
+    """Read a network by its card, in evaluation mode.
+
+    Raises
+    ------
+    WeightsError
+        The file is missing, damaged or of another layout.
+    TrainingError
+        The card is that of another kind of weights.
+    """
+    card, tensors = load_tensors(card_path)
+    channels = card.settings.get("channels")
+    if not isinstance(channels, list) or len(channels) != 4 or not all(isinstance(c, int) for c in channels):
+        raise TrainingError(f"{card_path}: not the card of a candidate network; give one that this task wrote")
+    network = CandidateNetwork(channels)
+    fill(network, {k: t.float() if t.is_floating_point() else t for k, t in tensors.items()}, card.name)
+    return network.eval().to(device)
+
+
+def table(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Put the levels beside the published gains, as Markdown."""
+    lines = [
+        "| level | CPM (95 %) | gain | published gain | sensitivity at 8 false marks a scan |",
+        "|---|---|---|---|---|",
+    ]
+    before: float | None = None
+    for row in rows:
+        gain = "" if before is None else f"{row['cpm'] - before:+.3f}"
+        published = f"{PUBLISHED_GAIN[row['level']]:+.2f}" if row["level"] in PUBLISHED_GAIN else ""
+        cpm = f"{row['cpm']:.3f} ({row['cpm_low']:.3f} to {row['cpm_high']:.3f})"
+        lines.append(f"| {row['level']} | {cpm} | {gain} | {published} | {row['sensitivity_8']:.3f} |")
+        before = row["cpm"]
+    return lines
+
+
+def _figures(row: Mapping[str, Any], held_out: str) -> tuple[Figure, ...]:
+    return (
+        Figure("CPM", round(row["cpm"], 4), held_out, round(row["cpm_low"], 4), round(row["cpm_high"], 4)),
+        Figure("sensitivity at 8 false marks a scan", round(row["sensitivity_8"], 4), held_out),
+    )
+
+
+def _halved(weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Keep 16 bits of every float: the network computes in no more."""
+    return {name: tensor.half() if tensor.is_floating_point() else tensor for name, tensor in weights.items()}
