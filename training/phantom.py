@@ -7,88 +7,44 @@ found. It says nothing about how well nodules are found in patients.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import scipy.fft
 
 from models.findings import LungLabel, Side
 from models.volume import AIR_HU, Volume
+from training import phantom_disease as disease
 from training import phantom_skeleton as skeleton
 from training.phantom_dicom import iterate_ct_datasets, write_series
-from training.phantom_nodules import NODULES, NoduleSpec, plant
+from training.phantom_nodules import NoduleSpec, Room, plant
 from training.phantom_raster import Grid, Tube, fill, raise_to
-from training.phantom_tissue import AIR_OUTSIDE_HU, LUNG_HU, paint
+from training.phantom_scanner import add_noise, outside_field, reconstruct
+from training.phantom_spec import STORED_PADDING, Arms, Patient, PhantomSpec, Scanner
+from training.phantom_tissue import AIR_OUTSIDE_HU, LUNG_HU, Look, paint
 from training.phantom_trees import Branch, airways, tubes_of, vessel_trees
 from training.phantom_truth import Phantom, PlantedNodule
 
-LOWEST_MM, HIGHEST_MM = -205.0, 132.0  # z covered: upper abdomen to the shoulders, the carina at 0
-STORED_PADDING = -2000  # what scanners with a round reconstruction field store around it
-_MIDDLE_Y_MM = 14.0  # of the field of view: patient and table
+__all__ = ["STORED_PADDING", "Arms", "Patient", "PhantomSpec", "Scanner", "make_phantom", "truth", "write_phantom"]
+
 _BONE_HU, _MARROW_HU, _CARTILAGE_HU, _SOFT_HU = 620.0, 210.0, 110.0, 40.0
 _VESSEL_HU, _AIRWAY_WALL_HU, _AIRWAY_HU = 40.0, -20.0, -990.0
 _AIRWAY_WALL_MM, _AIRWAY_WALL_SHARE = 0.45, 0.1  # wall thickness, and what it grows by per mm of lumen radius
 _CORTEX_MM = 1.3
-_NOISE_PEAK_PER_MM, _NOISE_FLOOR = 0.28, 0.12  # spatial frequency of most noise, and share of white noise
+_LUNG_CONTRAST = 0.9  # share of the contrast in the aorta that the vessels of the lung show
+_FLESH_MM = 8.0  # fat between skin and muscle of an arm
+_FAT_HU = -105.0
 
 
-@dataclass(frozen=True)
-class PhantomSpec:
-    """How the phantom is scanned and what is planted.
+def make_phantom(spec: PhantomSpec, seed: int, device: str = "cpu") -> Phantom:
+    """Make the chest of a seed: the same seed, settings and kind of device give the same voxels.
 
     Parameters
     ----------
-    slice_spacing_mm
-        0.6 to 5.
-    matrix
-        Rows and columns, 64 to 1024.
-    fov_mm
-        Side of the square image; outside the circle within it there is padding.
-    noise_sd_hu
-        In the body; the noise is correlated in the plane as a standard kernel does it.
-    vessel_leaves
-        Ends of each of the two vessel trees of a lung.
-
-    Raises
-    ------
-    ValueError
-        If a setting is out of its range.
-    """
-
-    slice_spacing_mm: float = 2.5
-    matrix: int = 512
-    fov_mm: float = 360.0
-    noise_sd_hu: float = 22.0
-    vessel_leaves: int = 650
-    nodules: tuple[NoduleSpec, ...] = NODULES
-
-    def __post_init__(self) -> None:
-        allowed = {
-            "slice_spacing_mm": (0.6, 5.0),
-            "matrix": (64, 1024),
-            "fov_mm": (300.0, 500.0),
-            "noise_sd_hu": (0.0, 200.0),
-            "vessel_leaves": (2, 5000),
-        }
-        for name, (low, high) in allowed.items():
-            if not low <= getattr(self, name) <= high:
-                raise ValueError(f"{name} must lie between {low} and {high}, found {getattr(self, name)}")
-
-    @property
-    def grid(self) -> Grid:
-        """The grid of the scan."""
-        pixel = self.fov_mm / self.matrix
-        slices = round((HIGHEST_MM - LOWEST_MM) / self.slice_spacing_mm) + 1
-        corner = -pixel * (self.matrix - 1) / 2
-        spacing = (self.slice_spacing_mm, pixel, pixel)
-        return Grid((slices, self.matrix, self.matrix), spacing, (corner, corner + _MIDDLE_Y_MM, LOWEST_MM))
-
-
-def make_phantom(spec: PhantomSpec, seed: int) -> Phantom:
-    """Make the chest of a seed: the same seed and settings give the same voxels.
+    device
+        Where tissue is painted, such as ``cuda``; vessels, bones and nodules are drawn on the CPU.
 
     Returns
     -------
@@ -99,23 +55,24 @@ def make_phantom(spec: PhantomSpec, seed: int) -> Phantom:
     ValueError
         If there is no room for a nodule.
     """
-    tissue, trees, nodules = (np.random.default_rng((seed, stream)) for stream in range(3))
-    grid = spec.grid
-    hu, labels = paint(grid, tissue)
+    tissue, trees, nodules, ills = (np.random.default_rng((seed, stream)) for stream in (0, 1, 2, 4))
+    grid, patient = spec.standard_grid, spec.patient
+    hu, labels = paint(grid, tissue, _look(spec), device)
+    _add_arms(hu, grid, patient.arms)
     _add_bones(hu, grid)
-    branches = _add_trees(hu, grid, spec.vessel_leaves, trees)
-    planted = plant(hu, grid, spec.nodules, branches, nodules)
-    for k in range(grid.shape[0]):
-        _add_noise(hu[k], spec.noise_sd_hu, grid.spacing_kji_mm[1], seed, k)
-    np.clip(hu, AIR_HU + 1, 3071, out=hu)
-    outside = _outside_field(grid)
-    hu[:, outside], labels[:, outside] = AIR_HU, LungLabel.BACKGROUND
-    return Phantom(Volume(hu, grid.affine), labels, planted)
+    branches = _add_trees(hu, grid, spec, trees)
+    taken = disease.add(hu, labels, grid, patient, ills)
+    planted = plant(hu, grid, _standard(spec), branches, nodules, Room(spec.nodule_gap_mm, taken))
+    _scan(hu, spec, seed)
+    if spec.scanner.round_field:
+        outside = outside_field(grid)
+        hu[:, outside], labels[:, outside] = AIR_HU, LungLabel.BACKGROUND
+    return Phantom(Volume(hu, spec.grid.affine), labels, tuple(_scaled(nodule, patient) for nodule in planted))
 
 
-def write_phantom(phantom: Phantom, folder: Path, seed: int) -> list[Path]:
+def write_phantom(phantom: Phantom, folder: Path, seed: int, stored_padding: int | None = STORED_PADDING) -> list[Path]:
     """Write the series as DICOM files into ``folder`` and what is true of it into ``folder/truth.json``."""
-    datasets = iterate_ct_datasets(phantom.volume, seed=seed, padding_stored=STORED_PADDING)
+    datasets = iterate_ct_datasets(phantom.volume, seed=seed, padding_stored=stored_padding)
     paths = write_series(datasets, folder)
     (folder / "truth.json").write_text(json.dumps(truth(phantom, seed), indent=1) + "\n")
     return paths
@@ -146,6 +103,56 @@ def _nodule_truth(nodule: PlantedNodule) -> dict[str, Any]:
     }
 
 
+def _look(spec: PhantomSpec) -> Look:
+    patient = spec.patient
+    return Look(patient.contrast_hu, patient.emphysema, patient.dependent_hu, patient.clothed, spec.scanner.couch_mm)
+
+
+def _standard(spec: PhantomSpec) -> tuple[NoduleSpec, ...]:
+    """Give the nodules the size that they have in the standard chest, from which the patient is scaled."""
+    size = float(np.prod(spec.patient.scale_xyz)) ** (1 / 3)
+    if size == 1.0:
+        return spec.nodules
+    return tuple(
+        replace(nodule, diameter_mm=nodule.diameter_mm / size, core_diameter_mm=nodule.core_diameter_mm / size)
+        for nodule in spec.nodules
+    )
+
+
+def _scaled(nodule: PlantedNodule, patient: Patient) -> PlantedNodule:
+    """Turn the truth in the standard chest into that of the patient."""
+    growth = float(np.prod(patient.scale_xyz))
+    x, y, z = (round(c * scale, 3) for c, scale in zip(nodule.center_lps_mm, patient.scale_xyz, strict=True))
+    return replace(
+        nodule,
+        center_lps_mm=(x, y, z),
+        diameter_mm=nodule.diameter_mm * growth ** (1 / 3),
+        volume_mm3=nodule.volume_mm3 * growth,
+    )
+
+
+def _scan(hu: npt.NDArray[np.int16], spec: PhantomSpec, seed: int) -> None:
+    """Pass the finished chest through the scanner, in place."""
+    pixel_mm, sharpness = spec.grid.spacing_kji_mm[1], spec.scanner.sharpness
+    reconstruct(hu, pixel_mm, sharpness)
+    for k in range(hu.shape[0]):
+        add_noise(hu[k], spec.noise_sd_hu, pixel_mm, sharpness, (seed, k))
+    np.clip(hu, AIR_HU + 1, 3071, out=hu)
+
+
+def _add_arms(hu: npt.NDArray[np.int16], grid: Grid, arms: Arms) -> None:
+    """Lay both arms beside the trunk; raised ones are not in the picture but for the shoulders."""
+    if arms is Arms.UP:
+        return
+    left = Tube(np.array([205.0, 25.0, -210.0]), np.array([172.0, 12.0, 92.0]), 34.0, 46.0)
+    both = [left, left._replace(start=left.start * [-1, 1, 1], end=left.end * [-1, 1, 1])]
+    raise_to(hu, grid, both, AIR_OUTSIDE_HU, _FAT_HU)
+    raise_to(hu, grid, [arm.swollen(-_FLESH_MM) for arm in both], _FAT_HU, _SOFT_HU)
+    bones = [arm._replace(start_radius=10.0, end_radius=12.0) for arm in both]
+    raise_to(hu, grid, bones, _SOFT_HU, _BONE_HU)
+    fill(hu, grid, [bone.swollen(-4.0) for bone in bones], _MARROW_HU)
+
+
 def _add_bones(hu: npt.NDArray[np.int16], grid: Grid) -> None:
     bones = skeleton.tubes()
     raise_to(hu, grid, skeleton.cartilages(), _SOFT_HU, _CARTILAGE_HU)
@@ -154,16 +161,17 @@ def _add_bones(hu: npt.NDArray[np.int16], grid: Grid) -> None:
 
 
 def _add_trees(
-    hu: npt.NDArray[np.int16], grid: Grid, leaves: int, rng: np.random.Generator
+    hu: npt.NDArray[np.int16], grid: Grid, spec: PhantomSpec, rng: np.random.Generator
 ) -> dict[Side, list[Branch]]:
     """Draw vessels and airways; return all vessels by side."""
+    blood = _VESSEL_HU + _LUNG_CONTRAST * spec.patient.contrast_hu
     arteries: dict[Side, list[Branch]] = {}
     vessels: dict[Side, list[Branch]] = {}
     for side in Side:
-        arteries[side], veins = vessel_trees(side, leaves, rng)
+        arteries[side], veins = vessel_trees(side, spec.vessel_leaves, rng)
         vessels[side] = arteries[side] + veins
         tubes = [tube for branch in vessels[side] for tube in tubes_of(branch)]
-        raise_to(hu, grid, tubes, LUNG_HU, _VESSEL_HU)
+        raise_to(hu, grid, tubes, LUNG_HU, blood)
     _add_airways(hu, grid, airways(arteries))
     return vessels
 
@@ -172,32 +180,3 @@ def _add_airways(hu: npt.NDArray[np.int16], grid: Grid, lumens: list[Tube]) -> N
     walls = [lumen.swollen(_AIRWAY_WALL_MM + _AIRWAY_WALL_SHARE * lumen.start_radius) for lumen in lumens]
     raise_to(hu, grid, walls, LUNG_HU, _AIRWAY_WALL_HU)
     fill(hu, grid, lumens, _AIRWAY_HU)
-
-
-def _add_noise(hu: npt.NDArray[np.int16], sd_hu: float, pixel_mm: float, seed: int, k: int) -> None:
-    """Add noise to one slice, in place; the same slice gets the same noise whatever else is made."""
-    rows, columns = hu.shape
-    white = np.random.default_rng((seed, 3, k)).standard_normal((rows, columns), dtype=np.float32)
-    spectrum = scipy.fft.rfft2(white, workers=2)
-    spectrum *= _noise_filter(rows, columns, pixel_mm)
-    noise = scipy.fft.irfft2(spectrum, s=(rows, columns), workers=2)
-    hu += np.rint(noise * sd_hu * np.where(hu < AIR_OUTSIDE_HU + 100, 0.6, 1.0)).astype(np.int16)
-
-
-def _noise_filter(rows: int, columns: int, pixel_mm: float) -> npt.NDArray[np.float32]:
-    """Amplitude over frequency of filtered back projection: a ramp, rolled off; unit variance."""
-    fy, fx = np.fft.fftfreq(rows, pixel_mm)[:, None], np.fft.rfftfreq(columns, pixel_mm)
-    frequency = np.hypot(fy, fx) / _NOISE_PEAK_PER_MM
-    amplitude = np.sqrt(frequency) * np.exp(-(frequency**2) / 4) + _NOISE_FLOOR * np.exp(-(frequency**2) / 8)
-    weight = np.full(len(fx), 2.0)
-    weight[0] = 1.0
-    if columns % 2 == 0:
-        weight[-1] = 1.0
-    power = (amplitude**2 * weight).sum() / (rows * columns)
-    return np.asarray(amplitude / np.sqrt(power), dtype=np.float32)
-
-
-def _outside_field(grid: Grid) -> npt.NDArray[np.bool_]:
-    """(J, I): pixels outside the round field of view."""
-    offsets = np.arange(grid.shape[1]) - (grid.shape[1] - 1) / 2
-    return np.asarray(np.hypot(offsets[:, None], offsets) > grid.shape[1] / 2)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 from math import pi
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -39,6 +40,12 @@ class NoduleSpec:
         Lowest and highest z of the centre; the carina is at 0.
     core_diameter_mm
         Of the solid core of a part-solid nodule, else 0.
+    hu
+        Of the nodule, of the part around the core if part-solid; None takes the usual of its type.
+    spicules
+        Pointed strands that stand out of the surface.
+    roughness
+        Height of the bumps over the usual, 0 to 3.
     """
 
     diameter_mm: float
@@ -47,6 +54,9 @@ class NoduleSpec:
     side: Side
     z_mm: tuple[float, float]
     core_diameter_mm: float = 0.0
+    hu: float | None = None
+    spicules: int = 0
+    roughness: float = 1.0
 
 
 NODULES = (
@@ -72,7 +82,22 @@ _WAVES, _WAVE_AMPLITUDE = 5, 0.07  # bumps on the surface: number, and height ov
 _SUBVOXEL_MM = 0.45
 _SEAM_MM = 1.5
 _TRUTH_STEP_MM, _DIRECTIONS = 0.3, 4000
-_TRIES = 5000
+_TRIES, _ROUNDS = 5000, 4
+_SPICULE_HEIGHT, _SPICULE_WIDTH = (0.35, 0.9), (0.09, 0.2)  # over the radius; SD of the angle, rad
+
+
+class Ball(NamedTuple):
+    """A place that is taken: centre in LPS mm and radius in mm."""
+
+    center_lps_mm: Place
+    radius_mm: float
+
+
+class Room(NamedTuple):
+    """What a nodule keeps apart from: other nodules, by surfaces or (None) by centres, and other balls."""
+
+    gap_mm: float | None = None
+    taken: tuple[Ball, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,17 +110,24 @@ class NoduleShape:
         (M, 5): wave vector (3), phase, amplitude over the radius.
     pleura
         The side whose pleura cuts the nodule, or None where it lies free in the lung.
+    spicules
+        (S, 5): direction (3), height over the radius, SD of the angle in rad; or None.
     """
 
     center_lps_mm: Place
     radius_mm: float
     waves: Place
     pleura: Side | None
+    spicules: Place | None = None
 
     def radii_mm(self, directions: Place) -> Place:
         """Distance of the surface from the centre along (N, 3) unit vectors."""
         phase = directions @ self.waves[:, :3].T + self.waves[:, 3]
-        return np.asarray(self.radius_mm * (1 + np.cos(phase) @ self.waves[:, 4]))
+        smooth = 1 + np.cos(phase) @ self.waves[:, 4]
+        if self.spicules is not None:
+            away = 2 - 2 * directions @ self.spicules[:, :3].T  # the squared angle, where it is small
+            smooth = smooth + np.exp(-away / (2 * self.spicules[:, 4] ** 2)) @ self.spicules[:, 3]
+        return np.asarray(self.radius_mm * smooth)
 
     def contains(self, places_lps_mm: Place, beyond_pleura_mm: float = 0.0) -> npt.NDArray[np.bool_]:
         """Tell which of (N, 3) places lie inside; the pleura cuts at itself or a little beyond."""
@@ -110,7 +142,9 @@ class NoduleShape:
     @property
     def reach_mm(self) -> float:
         """No point of the shape is farther from its centre."""
-        return float(self.radius_mm * (1 + np.abs(self.waves[:, 4]).sum()))
+        spicules = 0.0 if self.spicules is None else float(self.spicules[:, 3].sum())
+        spicules = min(spicules, 2 * _SPICULE_HEIGHT[1])  # more than two never meet
+        return float(self.radius_mm * (1 + np.abs(self.waves[:, 4]).sum() + spicules))
 
     def measured(self) -> tuple[Place, float]:
         """Centre of mass (LPS mm) and volume (mm3): counted on a fine grid if cut, else integrated over directions."""
@@ -139,6 +173,7 @@ def plant(
     specs: tuple[NoduleSpec, ...],
     branches: dict[Side, list[Branch]],
     rng: np.random.Generator,
+    room: Room,
 ) -> tuple[PlantedNodule, ...]:
     """Plant the nodules where there is room for them, in place, and tell the truth about each.
 
@@ -150,11 +185,19 @@ def plant(
     planted: list[PlantedNodule] = []
     for spec in specs:
         radius = spec.diameter_mm / 2 * rng.uniform(1 - _SPREAD, 1 + _SPREAD)
-        taken = np.array([nodule.center_lps_mm for nodule in planted]).reshape(-1, 3)
-        center = _place(spec, radius, branches[spec.side], taken, rng)
+        center = _place(spec, radius, branches[spec.side], _kept(room, planted, radius), rng)
         shape = _shape(center, radius, spec, rng)
         planted.append(_drawn(hu, grid, spec, shape))
     return tuple(planted)
+
+
+def _kept(room: Room, planted: list[PlantedNodule], radius: float) -> list[Ball]:
+    """Balls in which no centre of a nodule of ``radius`` may lie."""
+    gap = room.gap_mm
+    nodules = [
+        Ball(np.array(n.center_lps_mm), _APART_MM if gap is None else n.diameter_mm / 2 + radius + gap) for n in planted
+    ]
+    return nodules + [Ball(ball.center_lps_mm, ball.radius_mm + radius) for ball in room.taken]
 
 
 def filled_fraction(
@@ -180,7 +223,7 @@ def _finer(centres_mm: Array, spacing_mm: float, steps: int) -> Place:
 def _drawn(hu: npt.NDArray[np.int16], grid: Grid, spec: NoduleSpec, shape: NoduleShape) -> PlantedNodule:
     """Blend one nodule in; vessels denser than ground glass stay visible within it."""
     center, volume = shape.measured()
-    mean_hu = _TYPE_HU[spec.attenuation]
+    mean_hu = _TYPE_HU[spec.attenuation] if spec.hu is None else spec.hu
     _blend(hu, grid, shape, mean_hu)
     if spec.core_diameter_mm > 0:
         core = NoduleShape(shape.center_lps_mm, spec.core_diameter_mm / 2, shape.waves, shape.pleura)
@@ -202,23 +245,36 @@ def _shape(center: Place, radius: float, spec: NoduleSpec, rng: np.random.Genera
     waves = np.column_stack([
         rng.normal(0, 2.0, (_WAVES, 3)), rng.uniform(0, 2 * pi, _WAVES), rng.uniform(0.4, 1.0, _WAVES) * _WAVE_AMPLITUDE
     ])  # fmt: skip
-    _, volume = NoduleShape(center, radius, waves, None).measured()
+    waves[:, 4] *= spec.roughness
+    spicules = _spicules(spec.spicules, rng) if spec.spicules else None
+    _, volume = NoduleShape(center, radius, waves, None, spicules).measured()
     scale = (pi / 6 * (2 * radius) ** 3 / volume) ** (1 / 3)
     pleura = spec.side if spec.setting is Setting.JUXTAPLEURAL else None
-    return NoduleShape(center, radius * scale, waves, pleura)
+    return NoduleShape(center, radius * scale, waves, pleura, spicules)
 
 
-def _place(spec: NoduleSpec, radius: float, branches: list[Branch], taken: Place, rng: np.random.Generator) -> Place:
-    """Choose one of many random places that suit the setting and keep apart from the nodules already there."""
-    tries = _beside_vessels(branches, radius, rng) if spec.setting is Setting.JUXTAVASCULAR else _anywhere(spec, rng)
-    fits = _suits(tries, spec, radius)
-    if len(taken):
-        fits &= np.linalg.norm(tries[:, None] - taken, axis=2).min(axis=1) > _APART_MM
-    if spec.setting is Setting.ISOLATED:
-        fits[fits] = _clear_of(tries[fits], branches, radius)
-    if not fits.any():
-        raise ValueError(f"no room for a {spec.setting} nodule of {2 * radius:.1f} mm in the {spec.side} lung")
-    return np.asarray(tries[np.flatnonzero(fits)[0]])
+def _spicules(count: int, rng: np.random.Generator) -> Place:
+    directions = rng.normal(size=(count, 3))
+    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+    return np.column_stack([directions, rng.uniform(*_SPICULE_HEIGHT, count), rng.uniform(*_SPICULE_WIDTH, count)])
+
+
+def _place(
+    spec: NoduleSpec, radius: float, branches: list[Branch], kept: list[Ball], rng: np.random.Generator
+) -> Place:
+    """Choose one of many random places that suit the setting and keep apart from what is already there."""
+    for _ in range(_ROUNDS):
+        tries = (
+            _beside_vessels(branches, radius, rng) if spec.setting is Setting.JUXTAVASCULAR else _anywhere(spec, rng)
+        )
+        fits = _suits(tries, spec, radius)
+        for ball in kept:
+            fits &= np.linalg.norm(tries - ball.center_lps_mm, axis=1) > ball.radius_mm
+        if spec.setting is Setting.ISOLATED:
+            fits[fits] = _clear_of(tries[fits], branches, radius)
+        if fits.any():
+            return np.asarray(tries[np.flatnonzero(fits)[0]])
+    raise ValueError(f"no room for a {spec.setting} nodule of {2 * radius:.1f} mm in the {spec.side} lung")
 
 
 def _anywhere(spec: NoduleSpec, rng: np.random.Generator) -> Place:

@@ -27,8 +27,8 @@ class Points(NamedTuple):
 def curve(z: Tensor, knots: tuple[tuple[float, float], ...]) -> Tensor:
     """Interpolate monotonically between (z, value) knots, ascending in z; constant beyond the ends."""
     at, values = zip(*knots, strict=True)
-    inside = np.clip(z.numpy(), at[0], at[-1])
-    return torch.from_numpy(PchipInterpolator(at, values)(inside).astype(np.float32))
+    inside = np.clip(z.cpu().numpy(), at[0], at[-1])
+    return torch.from_numpy(PchipInterpolator(at, values)(inside).astype(np.float32)).to(z.device)
 
 
 def ellipse(p: Points, a: Tensor | float, b: Tensor | float, power: float = 2.0) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
@@ -34,6 +35,21 @@ _FISSURE_MM = 0.9  # half thickness
 _SLAB, _WORKERS = 8, 2  # slices painted at once, and slabs at the same time, to bound the memory
 _EDGE_MM = 0.9  # width of an edge in the plane: the point spread of a standard kernel
 _COARSE_MM = 0.55  # pixels below twice this are painted from every second one
+
+
+_CLOTH_HU, _CLOTH_MM, _CLOTH_AWAY_MM = -780.0, 0.7, 6.0  # cloth with the air in it, its half thickness, its folds
+_HOLE_HU, _HOLE_EDGE = -965.0, 0.25  # emphysema, and how wide its edge is over the SD of the texture
+_DEPENDENT_MM, _DEPENDENT_Y_MM = 9.0, 35.0  # depth from the pleura of dense dependent lung, and where it begins
+
+
+class Look(NamedTuple):
+    """How tissue differs from the standard: see ``Patient`` and ``Scanner``."""
+
+    contrast_hu: float = 0.0
+    emphysema: float = 0.0
+    dependent_hu: float = 0.0
+    clothed: bool = False
+    couch_mm: float = 0.0
 
 
 class Layer(NamedTuple):
@@ -103,7 +119,9 @@ class Textures(NamedTuple):
     coarse: Texture
 
 
-def paint(grid: Grid, rng: np.random.Generator) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.uint8]]:
+def paint(
+    grid: Grid, rng: np.random.Generator, look: Look, device: str = "cpu"
+) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.uint8]]:
     """Paint all soft tissue, flat bones and the table.
 
     Returns
@@ -112,49 +130,57 @@ def paint(grid: Grid, rng: np.random.Generator) -> tuple[npt.NDArray[np.int16], 
     """
     hu = np.empty(grid.shape, np.int16)
     labels = np.zeros(grid.shape, np.uint8)
-    textures = Textures(*(_lattice(grid, grain, rng) for grain in (5.0, 14.0)))
+    textures = Textures(*(_lattice(grid, grain, rng, device) for grain in (5.0, 14.0)))
     slabs = [slice(k, min(k + _SLAB, grid.shape[0])) for k in range(0, grid.shape[0], _SLAB)]
     with ThreadPoolExecutor(_WORKERS) as pool:
-        for slab, (painted, lungs) in zip(slabs, pool.map(lambda s: _slab(grid, s, textures), slabs), strict=True):
+        painting = pool.map(lambda s: _slab(grid, s, textures, look), slabs)
+        for slab, (painted, lungs) in zip(slabs, painting, strict=True):
             hu[slab], labels[slab] = painted, lungs
     return hu, labels
 
 
-def _slab(grid: Grid, slab: slice, textures: Textures) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.uint8]]:
+def _slab(
+    grid: Grid, slab: slice, textures: Textures, look: Look
+) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.uint8]]:
     """HU int16 and labels uint8 of some slices, (K, J, I)."""
     step = 2 if grid.spacing_kji_mm[1] < 2 * _COARSE_MM and grid.shape[1] % 2 == 0 else 1
-    p = _coarse_points(grid, slab, step)
-    canvas = Canvas(torch.full((slab.stop - slab.start, *grid.shape[1:]), AIR_OUTSIDE_HU), step, grid.spacing_kji_mm[1])
+    device = textures.fine.knots.device
+    p = _coarse_points(grid, slab, step, device)
+    air = torch.full((slab.stop - slab.start, *grid.shape[1:]), AIR_OUTSIDE_HU, device=device)
+    canvas = Canvas(air, step, grid.spacing_kji_mm[1])
     wall, heart, vessels = anatomy.cavity(p), anatomy.heart(p), anatomy.great_vessels(p)
-    blood = Layer(join(heart, vessels), _BLOOD_HU)
-    for layer in (*_soft(p, wall, textures), blood, *_bony(p, wall)):
+    blood = Layer(join(heart, vessels), _BLOOD_HU + look.contrast_hu)
+    for layer in (*_soft(p, wall, textures, look), blood, *_bony(p, wall)):
         canvas.add(layer)
-    labels = torch.zeros(canvas.hu.shape, dtype=torch.uint8)
+    labels = torch.zeros(canvas.hu.shape, dtype=torch.uint8, device=device)
     middle = anatomy.mediastinum(p, heart, vessels)
     for side, label in ((Side.RIGHT, LungLabel.RIGHT), (Side.LEFT, LungLabel.LEFT)):
         lung = anatomy.lung(p, side, wall, middle)
         canvas.add(Layer(lung - _PLEURA_MM, _PLEURA_HU))
-        box, fraction = canvas.add(Layer(lung, _parenchyma(p, lung.shape, textures)))
+        box, fraction = canvas.add(Layer(lung, _parenchyma(p, lung, textures, look)))
         labels[box][fraction >= 0.5] = int(label)
-    return canvas.hu.round_().to(torch.int16).numpy(), labels.numpy()
+    return canvas.hu.round_().to(torch.int16).cpu().numpy(), labels.cpu().numpy()
 
 
-def _coarse_points(grid: Grid, slab: slice, step: int) -> Points:
+def _coarse_points(grid: Grid, slab: slice, step: int, device: torch.device) -> Points:
     """Centres of blocks of ``step`` x ``step`` pixels: x (1, 1, i), y (1, j, 1), z (K, 1, 1)."""
     x = torch.from_numpy(grid.axis_mm(2).reshape(-1, step).mean(axis=1))
     y = torch.from_numpy(grid.axis_mm(1).reshape(-1, step).mean(axis=1))
     z = torch.from_numpy(grid.axis_mm(0)[slab])
-    return Points(x[None, None, :], y[None, :, None], z[:, None, None])
+    return Points(*(axis.to(device) for axis in (x[None, None, :], y[None, :, None], z[:, None, None])))
 
 
-def _soft(p: Points, wall: Tensor, textures: Textures) -> Iterator[Layer]:
+def _soft(p: Points, wall: Tensor, textures: Textures, look: Look) -> Iterator[Layer]:
     """Table and soft tissue from the outside to the inside; each replaces what lies under it."""
-    shell, foam = anatomy.table(p)
+    shell, foam = anatomy.table(p.at(0, look.couch_mm))
     skin = anatomy.body(p)
     yield Layer(shell.expand_as(skin), _SHELL_HU)
     yield Layer(foam.expand_as(skin), _FOAM_HU)
-    yield Layer(skin, _SKIN_HU)
     streaks = textures.coarse.at(p, skin.shape)
+    if look.clothed:
+        away = skin - _CLOTH_AWAY_MM * (1 + streaks.clamp(-1, 2))
+        yield Layer(away.abs() - _CLOTH_MM, _CLOTH_HU)
+    yield Layer(skin, _SKIN_HU)
     yield Layer(skin + _SKIN_MM, _FAT_HU + _FAT_STREAK_HU * streaks)
     flesh = torch.maximum(anatomy.muscle(p, wall), skin + 6)
     yield Layer(flesh + 1.8 * streaks, _MUSCLE_HU + 12 * streaks)
@@ -186,15 +212,23 @@ def _bony(p: Points, wall: Tensor) -> Iterator[Layer]:
     yield Layer(disc, _DISC_HU)
 
 
-def _parenchyma(p: Points, shape: torch.Size, textures: Textures) -> Tensor:
-    """HU of the lung itself: denser to the back, slightly uneven."""
-    uneven = 0.6 * textures.fine.at(p, shape) + 0.8 * textures.coarse.at(p, shape)
+def _parenchyma(p: Points, lung: Tensor, textures: Textures, look: Look) -> Tensor:
+    """HU of the lung itself: denser to the back, slightly uneven, and diseased as told."""
+    fine, coarse = textures.fine.at(p, lung.shape), textures.coarse.at(p, lung.shape)
     sheet = _FISSURE_HU * torch.exp(-((anatomy.fissure(p) / _FISSURE_MM) ** 2))
-    return LUNG_HU + _GRAVITY_HU_PER_MM * p.y + _LUNG_TEXTURE_HU * uneven + sheet
+    hu = LUNG_HU + _GRAVITY_HU_PER_MM * p.y + _LUNG_TEXTURE_HU * (0.6 * fine + 0.8 * coarse) + sheet
+    if look.dependent_hu > 0:
+        low = torch.sigmoid((p.y - _DEPENDENT_Y_MM) / 10)
+        hu = hu + look.dependent_hu * low * torch.exp(lung.clamp(max=0) / _DEPENDENT_MM)
+    if look.emphysema > 0:
+        field = (fine + coarse) / 2**0.5
+        hole = torch.sigmoid((field - NormalDist().inv_cdf(1 - look.emphysema)) / _HOLE_EDGE)
+        hu = hu + hole * (_HOLE_HU - hu)
+    return hu
 
 
-def _lattice(grid: Grid, grain_mm: float, rng: np.random.Generator) -> Texture:
+def _lattice(grid: Grid, grain_mm: float, rng: np.random.Generator, device: str) -> Texture:
     """Draw the knots of a texture over the whole grid and one knot beyond."""
     extent = np.asarray(grid.shape) * grid.spacing_kji_mm
     knots = rng.standard_normal(tuple(np.ceil(extent / grain_mm).astype(int) + 2), dtype=np.float32)
-    return Texture(torch.from_numpy(knots), grid.origin_lps_mm[2], grain_mm)
+    return Texture(torch.from_numpy(knots).to(device), grid.origin_lps_mm[2], grain_mm)

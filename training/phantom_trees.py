@@ -34,8 +34,8 @@ class Branch(NamedTuple):
 
 def vessel_trees(side: Side, leaves: int, rng: np.random.Generator) -> tuple[list[Branch], list[Branch]]:
     """Grow arteries and veins of one lung, each with ``leaves`` ends."""
-    arteries = _tree(HILA[side], _scattered(side, leaves, rng), rng)
-    veins = _tree(HILA[side] + _VEIN_ROOT_SHIFT, _scattered(side, leaves, rng), rng)
+    arteries = _tree(HILA[side], scattered(side, leaves, rng), rng)
+    veins = _tree(HILA[side] + _VEIN_ROOT_SHIFT, scattered(side, leaves, rng), rng)
     return arteries, veins
 
 
@@ -63,7 +63,7 @@ def tubes_of(branch: Branch) -> list[Tube]:
     return [Tube(a, b, branch.radius, branch.radius) for a, b in pairwise(branch.points)]
 
 
-def _scattered(side: Side, count: int, rng: np.random.Generator) -> Place:
+def scattered(side: Side, count: int, rng: np.random.Generator) -> Place:
     """(count, 3) points evenly scattered in one lung, away from the pleura."""
     sign = -1.0 if side is Side.RIGHT else 1.0
     found: list[Place] = []
