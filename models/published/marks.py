@@ -8,11 +8,12 @@ import numpy as np
 import numpy.typing as npt
 
 from models.findings import Candidate, Lungs
+from models.nodules import one_per_place
 from models.volume import Volume
 
-# How far outside the lungs' mask the centre of a mark may lie: a nodule on the wall that the mask cut off is kept,
-# spine and abdomen are not. 10 mm is the dilation that grt123 gives its own lung mask.
-REACH_MM = 10.0
+# How far outside the lungs' mask the centre of a mark may lie: a nodule on the wall of which the mask cut off a part
+# is kept; ribs, whose middle lies 6 mm and more behind the pleura, are not.
+REACH_MM = 5.0
 
 
 def candidates_of(
@@ -41,11 +42,7 @@ def candidates_of(
         Candidate((float(center[0]), float(center[1]), float(center[2])), float(probability), float(diameter))
         for center, probability, diameter in zip(centers_kji, probabilities, diameters_mm, strict=True)
     ]
-    kept: list[Candidate] = []
-    for mark in sorted(marks, key=lambda mark: -mark.probability):
-        if _near_lung(mark, lungs, volume) and not any(_same_place(mark, other, volume) for other in kept):
-            kept.append(mark)
-    return tuple(kept)
+    return one_per_place((mark for mark in marks if _near_lung(mark, lungs, volume)), volume)
 
 
 def _near_lung(mark: Candidate, lungs: Lungs, volume: Volume) -> bool:
@@ -59,9 +56,3 @@ def _near_lung(mark: Candidate, lungs: Lungs, volume: Volume) -> bool:
     box = lungs.labels[low[0] : high[0], low[1] : high[1], low[2] : high[2]]
     away = (np.argwhere(box > 0) + low - center) * spacing
     return bool((np.linalg.norm(away, axis=1) <= REACH_MM).any())
-
-
-def _same_place(mark: Candidate, better: Candidate, volume: Volume) -> bool:
-    """Tell whether one centre lies inside the other's ball."""
-    apart = (np.asarray(mark.center_kji) - np.asarray(better.center_kji)) * np.asarray(volume.spacing_kji_mm)
-    return float(np.linalg.norm(apart)) < max(mark.diameter_mm, better.diameter_mm) / 2

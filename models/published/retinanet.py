@@ -34,7 +34,7 @@ WINDOW = (512, 512, 192)  # inference configuration of the published bundle; abo
 # Without a GPU a window of the published size needs more memory than a workstation has; this one is near the patch
 # of the training (192 x 192 x 80), in whole cells.
 CPU_WINDOW = (192, 192, 96)
-MARGIN_MM = 16.0  # around the lungs' box: as far as marks are kept, and half an anchor of the second level
+MARGIN_MM = 16.0  # around the lungs' box: as far as marks are kept, and half of the largest anchor of the second level
 # No operating point is published, only FROC. The score is trained by binary cross-entropy, so one half is where the
 # network itself is undecided. Not calibrated on any hospital's scans; card settings may name another ("threshold").
 DEFAULT_THRESHOLD = 0.5
