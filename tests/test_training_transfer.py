@@ -42,6 +42,8 @@ class SmallVgg(nn.Module):
 
 @pytest.fixture
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("training.loop.write_curves", lambda *_: None)  # drawing takes longer than training here
+
     def seeded(name: str, card_path: Path | None, seed: int) -> nn.Module:
         torch.manual_seed(seed)
         return SmallVgg().eval()
