@@ -7,13 +7,14 @@ proposals (Ren 2015, arXiv:1506.01497) in three dimensions, as in the published 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import nn
 from torch.nn import functional
 
 from models.layers import ConvUnit, ResidualBlock
+from models.weights import Card, WeightsError, fill
 
 STEP_MM = 1.0  # spacing of the voxels that the network is given
 STRIDE = 4  # input voxels per place of the head
@@ -74,8 +75,8 @@ class CandidateNetwork(nn.Module):
             deepest = self.down16(eighth.float())
         eighth = self.up8(torch.cat((_doubled(deepest).to(eighth.dtype), eighth), dim=1))
         quarter = self.up4(torch.cat((_doubled(eighth), quarter), dim=1))
-        values = self.head(self.dropout(quarter)).float()
-        return values.unflatten(1, (len(ANCHORS_MM), VALUES))
+        values: torch.Tensor = self.head(self.dropout(quarter)).float()
+        return values.reshape(len(values), len(ANCHORS_MM), VALUES, *values.shape[2:])
 
     def _expect_little(self) -> None:
         last = self.head[-1]
@@ -83,6 +84,22 @@ class CandidateNetwork(nn.Module):
         bias = torch.zeros(len(ANCHORS_MM), VALUES)
         bias[:, 0] = _RARE
         last.bias = nn.Parameter(bias.flatten())
+
+
+def network_of(card: Card, tensors: Mapping[str, torch.Tensor], device: torch.device) -> CandidateNetwork:
+    """Build the network that a card describes, in evaluation mode, on a device.
+
+    Raises
+    ------
+    WeightsError
+        The card is that of other weights, or the tensors do not fit.
+    """
+    channels = card.settings.get("channels")
+    if not isinstance(channels, list) or [type(c) for c in channels] != [int] * len(CHANNELS):
+        raise WeightsError(f"{card.name}: settings.channels must be {len(CHANNELS)} whole numbers, found {channels!r}")
+    network = CandidateNetwork(channels)
+    fill(network, {k: t.float() if t.is_floating_point() else t for k, t in tensors.items()}, card.name)
+    return network.eval().to(device, memory_format=torch.channels_last_3d)  # type: ignore[call-overload, no-any-return]
 
 
 def _doubled(features: torch.Tensor) -> torch.Tensor:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import nn
 
@@ -45,20 +47,9 @@ def _projection(in_channels: int, out_channels: int) -> nn.Sequential:
     return nn.Sequential(nn.Conv3d(in_channels, out_channels, 1, bias=False), nn.BatchNorm3d(out_channels))
 
 
-def folded(network: nn.Module) -> nn.Module:
-    """Fold every batch normalisation that follows a convolution into it, in place: same results, fewer passes.
-
-    Only for a network in evaluation mode: its running statistics become part of the weights.
-    """
-    for module in network.modules():
-        if isinstance(module, nn.Sequential):
-            _fold_pairs(module)
-    return network
-
-
-def _fold_pairs(row: nn.Sequential) -> None:
-    for place in range(len(row) - 1):
-        convolution, norm = row[place], row[place + 1]
-        if isinstance(convolution, nn.Conv3d) and isinstance(norm, nn.BatchNorm3d):
-            row[place] = nn.utils.fusion.fuse_conv_bn_eval(convolution, norm)
-            row[place + 1] = nn.Identity()
+def half_precision(device: torch.device) -> torch.dtype | None:
+    """Choose the 16-bit type that a device computes in natively; None where 32 bits are as fast."""
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+    known: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()  # of newer versions of torch
+    return torch.bfloat16 if known.get("avx512_bf16") or known.get("amx_bf16") else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -13,6 +13,7 @@ from torch.nn import functional
 from models.candidate_network import ANCHORS_MM, DEEPEST_STRIDE, STEP_MM, STRIDE, CandidateNetwork
 from models.components import box_of
 from models.findings import Candidate, LungLabel, Lungs
+from models.layers import half_precision
 from models.resampling import Grid, isotropic_grid, sampled
 from models.sliding_window import WindowPlan, sliding_windows
 from models.volume import Volume
@@ -120,11 +121,21 @@ def marks_of(scene: Scene, network: nn.Module) -> torch.Tensor:
     kind = "cuda" if device.type == "cuda" else "cpu"
     plan = WindowPlan(_LARGEST_WINDOW[kind], _MARGIN, STRIDE, DEEPEST_STRIDE, _BATCH[kind])
     wall = float(scaled(torch.tensor(WALL_HU)))
-    with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16):
-        windows = sliding_windows(scene.image, scene.inside, network, plan, (wall, 0.0))
+    half = half_precision(device)
+    with torch.inference_mode(), torch.autocast(device.type, half, enabled=half is not None):
+        windows = sliding_windows(scene.image, scene.inside, _in_rows(network), plan, (wall, 0.0))
         found = [_strongest(decoded(output, start), _CONSIDERED) for start, output in windows]
     marks = _strongest(torch.cat(found), _CONSIDERED).cpu()
     return one_per_place(marks[_within(marks, scene.inside.cpu())])
+
+
+def _in_rows(network: nn.Module) -> Callable[[torch.Tensor], torch.Tensor]:
+    """Hand images over with the channels last, which convolutions of few channels are fastest with."""
+
+    def run(images: torch.Tensor) -> torch.Tensor:
+        return torch.as_tensor(network(images.contiguous(memory_format=torch.channels_last_3d)))
+
+    return run
 
 
 def decoded(output: torch.Tensor, start: Sequence[int] = (0, 0, 0)) -> torch.Tensor:

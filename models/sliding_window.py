@@ -100,7 +100,8 @@ def core_shape(shape: Index, plan: WindowPlan) -> Index:
 
 
 def _starts(shape: Index, core: Index) -> list[Index]:
-    return list(itertools.product(*(range(0, length, side) for length, side in zip(shape, core, strict=True))))
+    k, j, i = (range(0, length, side) for length, side in zip(shape, core, strict=True))
+    return list(itertools.product(k, j, i))
 
 
 def _box(start: Index, core: Index) -> tuple[slice, ...]:
@@ -123,4 +124,5 @@ def _window(image: torch.Tensor, start: Index, core: Index, margin: int, padding
 def _central(output: torch.Tensor, core: Index, plan: WindowPlan) -> torch.Tensor:
     """Keep what belongs to the core, (..., k, j, i)."""
     first = plan.margin // plan.stride
-    return output[(..., *(slice(first, first + side // plan.stride) for side in core))]
+    k, j, i = (slice(first, first + side // plan.stride) for side in core)
+    return output[..., k, j, i]

@@ -15,14 +15,14 @@ import torch
 import typer
 from rich.console import Console
 
-from models.candidate_network import CandidateNetwork
-from models.weights import Card, write_text
+from models.candidate_network import CandidateNetwork, network_of
+from models.weights import Card, load_tensors, write_text
 from training.datasets import Layout, fingerprint
 from training.errors import TrainingError
 from training.proposals.levels import ProposalSettings, ScanSets, three_levels
 from training.proposals.mining import mined
 from training.proposals.scan import WorkedScan, load_scan
-from training.proposals.shipping import load_network, ship, table
+from training.proposals.shipping import ship, table
 from training.proposals.sources import Sources, prepared
 
 _SCANS = "scans"
@@ -73,7 +73,7 @@ def mine(
     paths = sorted(scans.glob("*.npz"))
     if not paths:
         raise TrainingError(f"{scans}: no prepared scan here; `proposals` makes them under OUT/{_SCANS}")
-    network = load_network(card, torch.device(device))
+    network = network_of(*load_tensors(card), torch.device(device))
     rows = [row for path in paths for row in _hard_rows(path, network, torch.device(device))]
     write_text(out, _csv(rows))
     Console(stderr=True).print(f"{len(rows)} places of {len(paths)} scans in {out}", highlight=False)

@@ -9,10 +9,8 @@ from typing import Any
 
 import torch
 
-from models.candidate_network import CandidateNetwork
 from models.proposals import HU_RANGE
-from models.weights import Card, Figure, fill, load_tensors, save_weights, write_text
-from training.errors import TrainingError
+from models.weights import Card, Figure, save_weights, write_text
 from training.proposals.levels import LEVELS, PUBLISHED_GAIN, LevelResult
 
 NAME, VERSION = "candidates", "1"
@@ -65,25 +63,6 @@ def ship(
         )
         cards.append(save_weights(_halved(result.trained.weights), card, folder))
     return cards[-1]
-
-
-def load_network(card_path: Path, device: torch.device) -> CandidateNetwork:
-    """Read a network by its card, in evaluation mode.
-
-    Raises
-    ------
-    WeightsError
-        The file is missing, damaged or of another layout.
-    TrainingError
-        The card is that of another kind of weights.
-    """
-    card, tensors = load_tensors(card_path)
-    channels = card.settings.get("channels")
-    if not isinstance(channels, list) or len(channels) != 4 or not all(isinstance(c, int) for c in channels):
-        raise TrainingError(f"{card_path}: not the card of a candidate network; give one that this task wrote")
-    network = CandidateNetwork(channels)
-    fill(network, {k: t.float() if t.is_floating_point() else t for k, t in tensors.items()}, card.name)
-    return network.eval().to(device)
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> list[str]:

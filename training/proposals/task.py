@@ -11,6 +11,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from models.candidate_network import CandidateNetwork
+from models.layers import half_precision
 from training.proposals.crops import Crop, Places, Shares, random_crop
 from training.proposals.evaluate import froc_of
 from training.proposals.losses import Terms, loss_terms
@@ -105,7 +106,8 @@ class ProposalTask:
         workers: int = 0,
     ) -> None:
         self._device = next(model.parameters()).device
-        self.model: torch.nn.Module = model.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+        self._half = half_precision(self._device) is torch.bfloat16  # float16 would need its loss scaled
+        self.model: torch.nn.Module = model.to(memory_format=torch.channels_last_3d)
         self.optimizer: torch.optim.Optimizer = torch.optim.AdamW(
             model.parameters(), lr=settings.learning_rate, weight_decay=_WEIGHT_DECAY
         )
@@ -129,7 +131,7 @@ class ProposalTask:
     def loss(self, batch: Batch) -> tuple[torch.Tensor, int]:
         """Give the sum of the terms and the number of crops."""
         images = batch.images.to(self._device, non_blocking=True, memory_format=torch.channels_last_3d)
-        with torch.autocast(self._device.type, torch.bfloat16):
+        with torch.autocast(self._device.type, torch.bfloat16, enabled=self._half):
             output = self.model(images)
         targets = Targets(*(part.to(self._device, non_blocking=True) for part in batch.targets))
         terms = loss_terms(output, targets, self._settings.focus)
