@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from models.components import Mask, Regions, Spacing, dilated, eccentricities, opened, regions_of
+from models.components import Mask, Regions, Spacing, box_of, dilated, eccentricities, opened, regions_of
 
 # Lumen of a trachea on an axial slice; coronal 13-27 mm and sagittal 13-27 mm in adults
 # (Breatnach 1984, AJR 142:903), so 80 to 600 mm2 with room for partial volume and narrowing.
@@ -45,9 +45,17 @@ def central_airways(
         seeds = _trachea_sections(gas, spacing, off_midline_mm)
         lumen = tree.where(_tracheal(tree, seeds, spacing))
         if lumen.any():
-            wide = opened(lumen, MAIN_BRONCHUS_RADIUS_MM, spacing)
-            return dilated(wide, WALL_MM, spacing)
+            return _wide_with_wall(lumen, spacing)
     return np.zeros(smooth_hu.shape, dtype=bool)
+
+
+def _wide_with_wall(lumen: Mask, spacing: Spacing) -> Mask:
+    """Leave out thin airways and add the wall; works in the airways' own box."""
+    k, j, i = (int(np.ceil(2 * WALL_MM / step)) for step in spacing)
+    box = box_of(lumen, (k, j, i))
+    airways = np.zeros_like(lumen)
+    airways[box] = dilated(opened(lumen[box], MAIN_BRONCHUS_RADIUS_MM, spacing), WALL_MM, spacing)
+    return airways
 
 
 def _trachea_sections(gas: Mask, spacing: Spacing, off_midline_mm: npt.NDArray[np.floating]) -> Mask:

@@ -167,13 +167,31 @@ def _answers(network: LungNetwork, hu: npt.NDArray[np.int16]) -> Labels:
 
 
 def _batch(network: LungNetwork, hu: npt.NDArray[np.int16]) -> Labels:
-    """Give the likeliest labels of a few slices; on CUDA in 16 bits."""
+    """Give the likeliest labels of a few slices, in 16 bits where the device multiplies them natively."""
     given = torch.from_numpy(network_input(hu)).to(network.device, memory_format=torch.channels_last)
-    on_gpu = network.device.type == "cuda"
-    half = torch.bfloat16 if on_gpu and torch.cuda.is_bf16_supported() else torch.float16
-    with torch.inference_mode(), torch.autocast(network.device.type, half, enabled=on_gpu):
-        likeliest = network.module(given).argmax(dim=1)
-    return np.asarray(likeliest.to(torch.uint8).cpu().numpy())
+    half = _half_of(network)
+    with torch.inference_mode(), torch.autocast(network.device.type, half, enabled=half is not None):
+        likeliest = _likeliest(network.module(given))
+    return np.asarray(likeliest.cpu().numpy())
+
+
+def _likeliest(answer: Tensor) -> Tensor:
+    """Give the first label of the highest value, (N, H, W) uint8: argmax, several times as fast for a few labels."""
+    best = answer[:, 0]
+    label = torch.zeros(best.shape, dtype=torch.uint8, device=best.device)
+    for number in range(1, answer.shape[1]):
+        label.masked_fill_(answer[:, number] > best, number)
+        best = torch.maximum(best, answer[:, number])
+    return label
+
+
+def _half_of(network: LungNetwork) -> torch.dtype | None:
+    """Choose the 16-bit type to compute in; None is 32 bits. On a CPU only our own weights: theirs answer exactly."""
+    if network.device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+    known = getattr(torch.cpu, "get_capabilities", dict)()  # of newer versions of torch
+    native = known.get("avx512_bf16", False) or known.get("amx_bf16", False)
+    return torch.bfloat16 if native and network.slice_step_mm > 0 else None
 
 
 def _block_centres(

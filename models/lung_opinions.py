@@ -3,10 +3,10 @@
 Sheets along a border, thin as two voxels, are no disagreement; there the rules have the finer edge. Of what else the
 network alone calls lung is kept
 - what holds air and is no plain gas, where it touches the rules' lung or is large enough for a lung of its own;
-- what is dense, where lung encloses it, or where it lies between the lung and the chest wall (consolidation, effusion,
-  a mass on the pleura).
-Of what the rules alone call lung, plain gas (bowel, stomach) is given up unless lung encloses it. The shares are a
-choice, not measured.
+- what is dense, where lung encloses it (a tumour), or where it lies between the lung and the chest wall with lung
+  around a third of it (consolidation, effusion): the liver and the spleen have less.
+Of what the rules alone call lung, plain gas (bowel, stomach) is given up unless lung encloses it. The shares are round
+numbers, chosen with LUNG1-001 in view.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from models.terms import LungLabel
 
 DISAGREEMENT_ML = 60.0  # of one side, about 2 % of a lung: from here on the report says so
 AERATED_BELOW_HU = -400.0  # mean of a region; the half level between lung (-850 HU) and soft tissue (40 HU)
-ENCLOSED_SHARE = 0.6  # of a region's border that is lung
-COSTAL_SHARE = 0.5  # of a region that lies on the outer side
+ENCLOSED_SHARE = 0.5  # of a region's border that is lung
+COSTAL_SHARE, COSTAL_ENCLOSED_SHARE = 0.5, 1 / 3  # of a region that lies on the outer side, and of its border
 SMALLEST_ML = 0.5
 _SIDES = (("right", LungLabel.RIGHT, -1.0), ("left", LungLabel.LEFT, 1.0))
 
@@ -139,7 +139,8 @@ def _side_of(region: _Judged, seen: npt.NDArray[np.uint8], lungs: tuple[Mask, Ma
         return side if lung_like else None
     outer = costal_side(lungs[side], scene.from_middle_mm(_whole(seen)), _SIDES[side][2] * scene.leftward_mm)
     costal = float(outer[region.box][region.voxels].mean()) >= COSTAL_SHARE
-    return side if region.enclosed >= ENCLOSED_SHARE or (touching and costal) else None
+    needed = COSTAL_ENCLOSED_SHARE if costal else ENCLOSED_SHARE
+    return side if touching and region.enclosed >= needed else None
 
 
 def _whole(array: npt.NDArray[np.generic]) -> tuple[slice, slice, slice]:

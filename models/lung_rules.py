@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from models.airways import central_airways
 from models.body import LUNG_BELOW_HU, Scene, smoothed, unreached_by_outside_air
-from models.components import Mask, Regions, Spacing, box_of, eccentricities, eroded, regions_of
+from models.components import Mask, Regions, Spacing, box_of, distance_to, eccentricities, regions_of
 from models.findings import AnalysisRefused
 from models.lung_filling import COSTAL_CLOSING_MM, filled_lung, nearest_of, to_half_level
 
@@ -158,8 +158,11 @@ def _filled(air: Mask, allowed: Mask, scene: Scene, midplane_mm: npt.NDArray[np.
 
 def _parted(air: Mask, scene: Scene) -> tuple[Mask, Mask, tuple[str, ...]]:
     """Part the lungs: two regions as they are, or two cores left by an erosion, or the midplane."""
+    depth_mm: npt.NDArray[np.float32] | None = None
     for radius_mm in np.arange(0.0, TOUCHING_MM + 1, 2.0):
-        cores = _two_cores(eroded(air, float(radius_mm), scene.spacing) if radius_mm else air, scene)
+        if radius_mm and depth_mm is None:
+            depth_mm = distance_to(~air, scene.spacing)
+        cores = _two_cores(air if depth_mm is None else depth_mm > radius_mm, scene)
         if cores is not None:
             right, left = cores if radius_mm == 0 else nearest_of(*cores, air, scene.spacing)
             return right, left, ()

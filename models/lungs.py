@@ -91,7 +91,8 @@ def _described(
     labels: npt.NDArray[np.uint8], volume: Volume, notes: tuple[str, ...], lobes: npt.NDArray[np.uint8] | None
 ) -> Lungs:
     """Measure the labels and say what the reader must know."""
-    counts = [np.count_nonzero(labels == label) for label in (LungLabel.RIGHT, LungLabel.LEFT)]
+    sides = (LungLabel.RIGHT, LungLabel.LEFT)
+    counts = [sum(int(np.count_nonzero(section == side)) for section in labels) for side in sides]
     right_ml, left_ml = (count * volume.voxel_volume_mm3 / 1000 for count in counts)
     warnings = list(notes)
     for name, ml in (("right", right_ml), ("left", left_ml)):
