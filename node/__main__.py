@@ -26,6 +26,7 @@ COMMANDS = {
     "status": "Show series, states, queue and deliveries.",
     "retry": "Put a failed analysis or delivery back in line.",
     "weights": "List, import and verify the weights of models.",
+    "train": "Train and evaluate models: the tasks of `python -m training`.",
 }
 
 
@@ -57,10 +58,12 @@ def _application(arguments: list[str]) -> typer.Typer:
     called = next((argument for argument in arguments if not argument.startswith("-")), None)
     for name, summary in COMMANDS.items():
         module = importlib.import_module(f"node.commands.{name}") if name == called else None
-        if hasattr(module, "group"):  # a command with commands of its own
-            application.add_typer(module.group, name=name, help=summary)
+        group = getattr(module, "group", None)  # of a command with commands of its own
+        if group is not None:
+            application.add_typer(group, name=name, help=summary)
         else:
-            application.command(name, help=summary)(module.run if module else _only_help)
+            settings = getattr(module, "CONTEXT_SETTINGS", None)
+            application.command(name, help=summary, context_settings=settings)(module.run if module else _only_help)
     return application
 
 
