@@ -302,8 +302,8 @@ def stated_rim(labels: np.ndarray) -> np.ndarray:
 
 
 def test_the_rim_is_the_hull_of_each_lung_grown_ten_times() -> None:
-    labels = lungs_of((24, 60, 70))
-    crescent = labels[12] == 2
+    labels = lungs_of((80, 60, 70))
+    crescent = labels[40] == 2
     assert convex_hull_image(crescent).sum() > 2 * crescent.sum()
     np.testing.assert_array_equal(rim_and_lungs(labels), stated_rim(labels))
 

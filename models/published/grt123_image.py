@@ -27,6 +27,7 @@ BONE_ABOVE = 210  # grey value; in the rim around the lungs what is brighter is 
 RIM_STEPS = 10  # voxels of the scan, not mm, along any axis: iterations of a six-neighbour dilation
 LARGEST_HULL = 2.0  # times the slice's own area; a hull larger than that is not used
 MARGIN = (5, 10)  # mm kept below and above the lungs' box
+_SLICES = 64  # grown at once
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,12 +111,19 @@ def rim_and_lungs(labels: npt.NDArray[np.generic]) -> Mask:
         for z, lung in enumerate(labels == label):
             if lung.any():
                 hulls[z] |= _hull(lung)
-    away = (
-        ndimage.distance_transform_cdt(~hulls, metric="taxicab")
-        if hulls.any()
-        else np.full(labels.shape, RIM_STEPS + 1)
-    )
-    return np.asarray(away <= RIM_STEPS)
+    return _grown(hulls)
+
+
+def _grown(mask: Mask) -> Mask:
+    """Grow a mask by ``RIM_STEPS`` six-neighbour steps, some slices at a time so that memory stays flat."""
+    grown = np.zeros_like(mask)
+    for start in range(0, len(mask), _SLICES):
+        first = max(0, start - RIM_STEPS)
+        part = mask[first : start + _SLICES + RIM_STEPS]
+        if part.any():
+            near = ndimage.distance_transform_cdt(~part, metric="taxicab") <= RIM_STEPS
+            grown[start : start + _SLICES] = near[start - first : start - first + _SLICES]
+    return grown
 
 
 def _hull(lung: Mask) -> Mask:

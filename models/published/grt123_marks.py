@@ -9,8 +9,7 @@ from models.published.grt123_network import ANCHORS_MM, STRIDE
 
 LEAST_LOGIT = -3.0  # lfz/DSB2017, test_detect
 OVERLAP = 0.05  # IoU of the cubes; lfz/DSB2017, classifier configuration
-# Neither number is of the original, which has no limit: the trained network marks some hundred places before
-# suppression. They keep a network without sense (wrong weights) from running for hours.
+# Neither number is of the original, which has no limit; they bound the work where a network marks everything.
 MOST_BEFORE, MOST_AFTER = 5000, 300
 
 

@@ -12,7 +12,7 @@ from models.nodules import one_per_place
 from models.volume import Volume
 
 # How far outside the lungs' mask the centre of a mark may lie: a nodule on the wall of which the mask cut off a part
-# is kept; ribs, whose middle lies 6 mm and more behind the pleura, are not.
+# is kept, what lies deeper in the chest wall or the mediastinum is not.
 REACH_MM = 5.0
 
 

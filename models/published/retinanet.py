@@ -30,7 +30,7 @@ from models.weights import WeightsError, fill, load_tensors
 ARCHITECTURE = "monai-retinanet"
 SPACING_MM = (0.703125, 0.703125, 1.25)
 HU_RANGE = (-1024.0, 300.0)
-WINDOW = (512, 512, 192)  # inference configuration of the published bundle; about 20 GB at half precision
+WINDOW = (512, 512, 192)  # inference configuration of the published bundle
 # Without a GPU a window of the published size needs more memory than a workstation has; this one is near the patch
 # of the training (192 x 192 x 80), in whole cells.
 CPU_WINDOW = (192, 192, 96)

@@ -2,7 +2,7 @@
 
 Anchors stand at index times stride, without half a cell of offset: so they stood when the published weights were
 trained. MONAI moved them by half a stride later (pull request 8475, "breaking change"); with that offset the published
-weights put every box 2 to 8 voxels away.
+weights would put every box half a stride (1 to 8 voxels per axis) away.
 """
 
 from __future__ import annotations
