@@ -83,7 +83,7 @@ class SybilScorer:
         card, tensors = load_tensors(card_path)
         if card.architecture != ARCHITECTURE:
             raise WeightsError(f"{card_path}: holds {card.architecture}, not {ARCHITECTURE}; name the right card")
-        members = tuple(_member(tensors, index, card.name).to(device) for index in range(MEMBERS))
+        members = tuple(_member(tensors, index, card.name, device) for index in range(MEMBERS))
         absent = [name for name in map(calibrator_name, range(1, YEARS + 1)) if name not in tensors]
         if absent:
             raise WeightsError(f"{card.name}: wrong layout: {absent[0]} is missing; import the weights again")
@@ -109,7 +109,7 @@ class SybilScorer:
 
     def read(self, volume: Volume, slice_thickness_mm: float | None = None) -> SybilReading:
         """Give risk and attention; parameters and errors as ``risk``."""
-        x = prepared(volume, slice_thickness_mm).to(self.device)
+        x = prepared(volume, slice_thickness_mm).to(device=self.device, memory_format=torch.channels_last_3d)
         probabilities, attention = [], []
         with torch.inference_mode():
             for member in self.members:
@@ -193,12 +193,13 @@ def _centred(matrix: Tensor, target: int) -> Tensor:
     return functional.pad(matrix, (0, 0, before, -excess - before))
 
 
-def _member(tensors: dict[str, Tensor], index: int, name: str) -> SybilNetwork:
-    """Build one member; its tensors leave ``tensors``, so that memory holds them once."""
+def _member(tensors: dict[str, Tensor], index: int, name: str, device: torch.device) -> SybilNetwork:
+    """Build one member, ready to score; its tensors leave ``tensors``, so that memory holds them once."""
     prefix = member_prefix(index)
     own = [key for key in tensors if key.startswith(prefix)]
     with torch.device("meta"):
         network = SybilNetwork()
     network.to_empty(device="cpu")
     fill(network, {key.removeprefix(prefix): tensors.pop(key) for key in own}, f"{name}, member {index + 1}")
-    return network.eval()
+    network.requires_grad_(False).eval()
+    return network.to(device=device, memory_format=torch.channels_last_3d)  # type: ignore[call-overload,no-any-return]

@@ -17,6 +17,9 @@ MEMBERS = 5  # networks in the ensemble
 YEARS = 6
 _CHANNELS = 512  # of the trunk's last layer
 _KERNEL = 11  # slices that the second attention looks over at once
+_EARLY = 2  # parts of the trunk that keep every slice: stem and first layer
+_REACH = 5  # slices on each side that they look at: 3x3x3 convolutions, one in the stem and four in the layer
+SLAB = 50  # slices that they take at once: the whole scan would need more memory than the rest of an analysis
 
 
 class SybilNetwork(nn.Module):
@@ -34,8 +37,34 @@ class SybilNetwork(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Score a batch."""
-        hidden, attention = self.pool(self.image_encoder(x))
-        return self.prob_of_failure_layer(torch.relu(hidden)), attention
+        early, late = self.image_encoder[:_EARLY], self.image_encoder[_EARLY:]
+        hidden, attention = self.pool(late(_in_slabs(early, x)))
+        logits: Tensor = self.prob_of_failure_layer(torch.relu(hidden))
+        return logits, attention
+
+
+def _in_slabs(early: nn.Module, x: Tensor) -> Tensor:
+    """Run layers that keep every slice (N, C, T, H, W) slab by slab, each with the neighbours that it looks at."""
+    slices = x.shape[2]
+    joined: Tensor | None = None
+    for start in range(0, slices, SLAB):
+        stop = min(start + SLAB, slices)
+        low, high = max(0, start - _REACH), min(slices, stop + _REACH)
+        part: Tensor = early(x[:, :, low:high])
+        if joined is None:
+            joined = _empty_like(part, slices)
+        joined[:, :, start:stop] = part[:, :, start - low : stop - low]
+    if joined is None:
+        raise ValueError("a scan without slices")
+    return joined
+
+
+def _empty_like(part: Tensor, slices: int) -> Tensor:
+    """Make room for more slices of the same features, in the same order of memory."""
+    last = part.is_contiguous(memory_format=torch.channels_last_3d)
+    order = torch.channels_last_3d if last else torch.contiguous_format
+    shape = (*part.shape[:2], slices, *part.shape[3:])
+    return torch.empty(shape, dtype=part.dtype, device=part.device, memory_format=order)
 
 
 class _Attention(nn.Module):
