@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-import torch
 import typer
-from rich.console import Console
 from typer.core import TyperGroup
 
 from models.weights import WeightsError
+from training import contact_sheet, phantom_command
 from training.errors import TrainingError
 from training.evaluation import command as evaluation
 from training.explore import command as exploration
@@ -19,7 +17,6 @@ from training.false_positives import command as false_positives
 from training.features import command as features
 from training.lungs import command as lungs
 from training.malignancy import command as malignancy
-from training.phantom import PhantomSpec, make_phantom, write_phantom
 from training.pipeline import command as pipelines
 from training.proposals import command as proposals
 from training.transfer import command as transfer
@@ -47,6 +44,9 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.command("phantom")(phantom_command.phantom)
+app.command("plant")(phantom_command.plant)
+app.command("contact-sheet")(contact_sheet.contact_sheet)
 app.command("evaluate")(evaluation.evaluate)
 app.command("explore")(exploration.explore)
 app.command("pipeline")(pipelines.pipeline)
@@ -65,36 +65,6 @@ app.command("patients")(features.patients)
 @app.callback()
 def tasks() -> None:
     """Keep every task a named subcommand, also while there is only one."""
-
-
-@app.command()
-def phantom(
-    out: Annotated[Path, typer.Argument(help="Folder for the DICOM series and truth.json; made if absent.")],
-    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same phantom.")] = 0,
-    slice_spacing: Annotated[float, typer.Option(help="Distance of the slices, 0.6 to 5 mm.")] = 2.5,
-    matrix: Annotated[int, typer.Option(help="Rows and columns of a slice.")] = 512,
-    fov: Annotated[float, typer.Option(help="Side of the square image in mm.")] = 360.0,
-    noise: Annotated[float, typer.Option(help="Standard deviation of the noise in HU.")] = 22.0,
-) -> None:
-    """Write a procedural chest CT with six nodules of known place, size and type."""
-    try:
-        spec = PhantomSpec(slice_spacing_mm=slice_spacing, matrix=matrix, fov_mm=fov, noise_sd_hu=noise)
-        _refuse_other_content(out)
-        console = Console(stderr=True)
-        torch.set_num_threads(1)  # slabs already run side by side; two kinds of threads would stand in each other's way
-        with console.status(f"making a chest of {spec.grid.shape[0]} slices"):
-            made = make_phantom(spec, seed)
-            paths = write_phantom(made, out, seed)
-    except (ValueError, OSError) as error:
-        print(f"phantom: {error}", file=sys.stderr)
-        raise typer.Exit(_USAGE_EXIT) from None
-    console.print(f"{len(paths)} slices and truth.json ({len(made.nodules)} nodules) in {out}", highlight=False)
-
-
-def _refuse_other_content(out: Path) -> None:
-    """Refuse a folder that holds anything: two series in one folder are no phantom any more."""
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise ValueError(f"{out} is not an empty folder; name another one")
 
 
 if __name__ == "__main__":

@@ -60,8 +60,9 @@ def make_phantom(spec: PhantomSpec, seed: int, device: str = "cpu") -> Phantom:
     hu, labels = paint(grid, tissue, _look(spec), device)
     _add_arms(hu, grid, patient.arms)
     _add_bones(hu, grid)
+    disease.add_nodes(hu, grid, patient, ills)
     branches = _add_trees(hu, grid, spec, trees)
-    taken = disease.add(hu, labels, grid, patient, ills)
+    taken = disease.add_to_lungs(hu, labels, grid, patient, ills)
     planted = plant(hu, grid, _standard(spec), branches, nodules, Room(spec.nodule_gap_mm, taken))
     _scan(hu, spec, seed)
     if spec.scanner.round_field:
@@ -70,9 +71,17 @@ def make_phantom(spec: PhantomSpec, seed: int, device: str = "cpu") -> Phantom:
     return Phantom(Volume(hu, spec.grid.affine), labels, tuple(_scaled(nodule, patient) for nodule in planted))
 
 
-def write_phantom(phantom: Phantom, folder: Path, seed: int, stored_padding: int | None = STORED_PADDING) -> list[Path]:
-    """Write the series as DICOM files into ``folder`` and what is true of it into ``folder/truth.json``."""
-    datasets = iterate_ct_datasets(phantom.volume, seed=seed, padding_stored=stored_padding)
+def write_phantom(
+    phantom: Phantom, folder: Path, seed: int, stored_padding: int | None = STORED_PADDING, **overrides: Any
+) -> list[Path]:
+    """Write the series as DICOM files into ``folder`` and what is true of it into ``folder/truth.json``.
+
+    Parameters
+    ----------
+    overrides
+        DICOM keywords and values for every instance.
+    """
+    datasets = iterate_ct_datasets(phantom.volume, seed=seed, padding_stored=stored_padding, **overrides)
     paths = write_series(datasets, folder)
     (folder / "truth.json").write_text(json.dumps(truth(phantom, seed), indent=1) + "\n")
     return paths
@@ -104,8 +113,9 @@ def _nodule_truth(nodule: PlantedNodule) -> dict[str, Any]:
 
 
 def _look(spec: PhantomSpec) -> Look:
-    patient = spec.patient
-    return Look(patient.contrast_hu, patient.emphysema, patient.dependent_hu, patient.clothed, spec.scanner.couch_mm)
+    who = spec.patient
+    couch = spec.scanner.couch_mm + max(who.fat_mm, 0.0)  # a stout patient lies on it as well
+    return Look(who.contrast_hu, who.emphysema, who.dependent_hu, who.clothed, couch, who.fat_mm, who.breasts)
 
 
 def _standard(spec: PhantomSpec) -> tuple[NoduleSpec, ...]:

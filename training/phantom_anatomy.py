@@ -52,16 +52,18 @@ def spine_y(z: Tensor) -> Tensor:
     return curve(z, _SPINE_CURVE)
 
 
-def body(p: Points) -> Tensor:
-    """Skin surface, breasts included."""
+def body(p: Points, breasts: float = 1.0) -> Tensor:
+    """Skin surface, with breasts of a height over the standard, 0 for none."""
     trunk = ellipse(
         p.at(0, 0)._replace(y=p.y - curve(p.z, _BODY_MIDDLE_Y)),
         curve(p.z, _BODY_HALF_WIDTH),
         curve(p.z, _BODY_HALF_DEPTH),
         2.6,
     )
+    if breasts == 0.0:
+        return trunk
     mirrored = p._replace(x=p.x.abs())
-    return join(trunk, ellipsoid(mirrored.at(76, -92, -78), 60, 40, 62), 25)
+    return join(trunk, ellipsoid(mirrored.at(76, -92, -78), 60, 40 * breasts, 62), 25)
 
 
 def cavity(p: Points) -> Tensor:

@@ -33,16 +33,20 @@ _NODE_SPREAD_MM = 9.0
 _STATIONS = np.array([[-16.0, 4.0, 38.0], [15.0, 12.0, 26.0], [2.0, 16.0, -12.0], [10.0, -28.0, 34.0]])
 
 
-def add(
+def add_nodes(hu: Hu, grid: Grid, patient: Patient, rng: np.random.Generator) -> None:
+    """Draw lymph nodes, in place; the airways are drawn after them, so that they stay open."""
+    raise_to(hu, grid, [_node(rng) for _ in range(patient.nodes)], _FAT_HU, _NODE_HU + 0.2 * patient.contrast_hu)
+
+
+def add_to_lungs(
     hu: Hu, labels: npt.NDArray[np.uint8], grid: Grid, patient: Patient, rng: np.random.Generator
 ) -> tuple[Ball, ...]:
-    """Draw what the patient has into ``hu``, in place; return the balls in which a nodule could not be told."""
+    """Draw strands, dense lung and plaques, in place; return the balls in which a nodule could not be told."""
     taken = tuple(_consolidate(hu, labels, grid, rng) for _ in range(patient.consolidations))
     strands = [tube for _ in range(patient.scars) for tube in _scar(rng)]
     raise_to(hu, grid, strands, LUNG_HU, _STRAND_HU)
     for _ in range(patient.plaques):
         _thicken(hu, grid, rng)
-    raise_to(hu, grid, [_node(rng) for _ in range(patient.nodes)], _FAT_HU, _NODE_HU + 0.2 * patient.contrast_hu)
     return taken
 
 

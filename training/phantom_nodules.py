@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from scipy import ndimage
 
 from models.findings import Attenuation, Side
 from training import phantom_anatomy as anatomy
@@ -46,6 +47,8 @@ class NoduleSpec:
         Pointed strands that stand out of the surface.
     roughness
         Height of the bumps over the usual, 0 to 3.
+    soft_mm
+        SD of the blur of the surface; its volume stays.
     """
 
     diameter_mm: float
@@ -57,6 +60,7 @@ class NoduleSpec:
     hu: float | None = None
     spicules: int = 0
     roughness: float = 1.0
+    soft_mm: float = 0.0
 
 
 NODULES = (
@@ -201,10 +205,10 @@ def _kept(room: Room, planted: list[PlantedNodule], radius: float) -> list[Ball]
 
 
 def filled_fraction(
-    grid: Grid, shape: NoduleShape, beyond_pleura_mm: float = 0.0
+    grid: Grid, shape: NoduleShape, beyond_pleura_mm: float = 0.0, margin_mm: float = 0.0
 ) -> tuple[tuple[slice, slice, slice], Array]:
     """Count how much of each voxel a shape fills: the box of voxels, and 0 to 1 for each of them (k, j, i)."""
-    reach = shape.reach_mm + np.asarray(grid.spacing_kji_mm[::-1])
+    reach = shape.reach_mm + margin_mm + np.asarray(grid.spacing_kji_mm[::-1])
     box = grid.box(shape.center_lps_mm - reach, shape.center_lps_mm + reach)
     steps = [int(np.ceil(spacing / _SUBVOXEL_MM)) for spacing in grid.spacing_kji_mm]
     z, y, x = (_finer(grid.axis_mm(a)[box[a]], grid.spacing_kji_mm[a], steps[a]) for a in range(3))
@@ -224,19 +228,21 @@ def _drawn(hu: npt.NDArray[np.int16], grid: Grid, spec: NoduleSpec, shape: Nodul
     """Blend one nodule in; vessels denser than ground glass stay visible within it."""
     center, volume = shape.measured()
     mean_hu = _TYPE_HU[spec.attenuation] if spec.hu is None else spec.hu
-    _blend(hu, grid, shape, mean_hu)
+    _blend(hu, grid, shape, mean_hu, spec.soft_mm)
     if spec.core_diameter_mm > 0:
         core = NoduleShape(shape.center_lps_mm, spec.core_diameter_mm / 2, shape.waves, shape.pleura)
-        _blend(hu, grid, core, _CORE_HU)
+        _blend(hu, grid, core, _CORE_HU, spec.soft_mm)
         mean_hu += (_CORE_HU - mean_hu) * core.measured()[1] / volume
     x, y, z = (round(float(c), 3) for c in center)
     diameter = (6 * volume / pi) ** (1 / 3)
     return PlantedNodule((x, y, z), diameter, volume, spec.attenuation, mean_hu, spec.side)
 
 
-def _blend(hu: npt.NDArray[np.int16], grid: Grid, shape: NoduleShape, tissue_hu: float) -> None:
+def _blend(hu: npt.NDArray[np.int16], grid: Grid, shape: NoduleShape, tissue_hu: float, soft_mm: float) -> None:
     # Drawn a little into the wall, which is as dense: else the two blurred edges leave a dark seam.
-    box, fraction = filled_fraction(grid, shape, _SEAM_MM)
+    box, fraction = filled_fraction(grid, shape, _SEAM_MM, 3 * soft_mm)
+    if soft_mm > 0:
+        fraction = ndimage.gaussian_filter(fraction, soft_mm / np.asarray(grid.spacing_kji_mm), mode="constant")
     hu[box] = np.rint(hu[box] + fraction * np.maximum(tissue_hu - hu[box], 0)).astype(np.int16)
 
 

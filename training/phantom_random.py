@@ -50,7 +50,7 @@ def random_spec(seed: int, nodules: int = 8, matrix: int = 512, slice_spacing_mm
     return PhantomSpec(
         slice_spacing_mm=spacing,
         matrix=matrix,
-        fov_mm=float(rng.uniform(340, 400) * max(patient.scale_xyz[:2])),
+        fov_mm=float(np.clip(rng.uniform(335, 390) * patient.scale_xyz[0] + patient.fat_mm, 300, 500)),
         noise_sd_hu=float(np.exp(rng.uniform(np.log(8), np.log(60))) * (1 + 0.5 * max(scanner.sharpness, 0))),
         vessel_leaves=int(rng.integers(450, 1300)),
         nodules=tuple(random_nodule(rng) for _ in range(nodules)),
@@ -77,7 +77,8 @@ def random_nodule(rng: np.random.Generator) -> NoduleSpec:
         core_diameter_mm=float(diameter * rng.uniform(0.25, 0.7)) if kind is Attenuation.PART_SOLID else 0.0,
         hu=float(rng.uniform(*_HU[kind])),
         spicules=int(rng.integers(5, 18)) if kind is not Attenuation.CALCIFIED and rng.random() < 0.3 else 0,
-        roughness=float(rng.uniform(0.3, 2.2)),
+        roughness=float(rng.uniform(0.3, 2.6)),
+        soft_mm=float(rng.uniform(0.5, 1.6) if kind is Attenuation.GROUND_GLASS else rng.uniform(0.2, 0.7)),
     )
 
 
@@ -86,6 +87,8 @@ def _patient(rng: np.random.Generator) -> Patient:
     width, depth, height = np.clip(size * rng.uniform(0.92, 1.08, 3), 0.8, 1.2)
     return Patient(
         scale_xyz=(float(width), float(depth), float(height)),
+        fat_mm=float(rng.uniform(-4, 22)),
+        breasts=float(rng.uniform(0.4, 1.3)) if rng.random() < 0.5 else 0.0,
         arms=Arms.DOWN if rng.random() < 0.2 else Arms.UP,
         contrast_hu=float(rng.uniform(60, 350)) if rng.random() < 0.4 else 0.0,
         clothed=bool(rng.random() < 0.6),

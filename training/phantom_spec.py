@@ -37,6 +37,8 @@ class Patient:
     scale_xyz
         Size over that of the standard chest: width, depth, height; each 0.8 to 1.2. Nodules keep
         their volume and take the proportions.
+    fat_mm, breasts
+        What lies under the skin beyond the standard, -4 to 30 mm; height of the breasts over the standard, 0 to 1.5.
     arms
         Raised beside the head, or lying beside the trunk.
     contrast_hu
@@ -52,6 +54,8 @@ class Patient:
     """
 
     scale_xyz: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    fat_mm: float = 0.0
+    breasts: float = 1.0
     arms: Arms = Arms.UP
     contrast_hu: float = 0.0
     clothed: bool = False
@@ -64,6 +68,8 @@ class Patient:
 
     def __post_init__(self) -> None:
         allowed = {
+            "fat_mm": (-4.0, 30.0),
+            "breasts": (0.0, 1.5),
             "contrast_hu": (0.0, 500.0),
             "emphysema": (0.0, 0.5),
             "dependent_hu": (0.0, 800.0),

@@ -50,6 +50,8 @@ class Look(NamedTuple):
     dependent_hu: float = 0.0
     clothed: bool = False
     couch_mm: float = 0.0
+    fat_mm: float = 0.0
+    breasts: float = 1.0
 
 
 class Layer(NamedTuple):
@@ -173,7 +175,7 @@ def _coarse_points(grid: Grid, slab: slice, step: int, device: torch.device) -> 
 def _soft(p: Points, wall: Tensor, textures: Textures, look: Look) -> Iterator[Layer]:
     """Table and soft tissue from the outside to the inside; each replaces what lies under it."""
     shell, foam = anatomy.table(p.at(0, look.couch_mm))
-    skin = anatomy.body(p)
+    skin = anatomy.body(p, look.breasts) - look.fat_mm
     yield Layer(shell.expand_as(skin), _SHELL_HU)
     yield Layer(foam.expand_as(skin), _FOAM_HU)
     streaks = textures.coarse.at(p, skin.shape)
