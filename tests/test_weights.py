@@ -271,3 +271,12 @@ def test_a_damaged_file_is_one_line_and_exit_1(
 def test_wrong_usage_is_exit_2(arguments: tuple[str, ...], data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert pulmonode(monkeypatch, "weights", *arguments) == 2
     assert left_in(data_dir) == []
+
+
+def test_the_page_names_every_entry_of_the_catalogue() -> None:
+    page = (Path(__file__).resolve().parents[1] / "docs" / "weights.md").read_text(encoding="utf-8")
+    rows = {line.split("|")[1].strip(" `"): line for line in page.splitlines() if line.startswith("| `")}
+    assert list(rows) == [entry.key for entry in CATALOGUE]
+    for entry in CATALOGUE:
+        assert entry.role.value in rows[entry.key]
+        assert all(f"{figure.value:g}" in rows[entry.key] for figure in entry.figures[:1])
