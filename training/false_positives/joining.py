@@ -135,8 +135,9 @@ def write(fitted: Joined, scans: int, source: str, folder: Path) -> Card:
             Figure("expected calibration error, 10 bins", round(fitted.error, 4), data),
         ),
     )
-    tensors = {"weights": torch.tensor(list(chosen.weights.values())), "intercept": torch.tensor(chosen.intercept)}
-    return save_weights({name: tensor.double() for name, tensor in tensors.items()}, card, folder)
+    weights = torch.tensor(list(chosen.weights.values()), dtype=torch.float64)
+    intercept = torch.tensor(chosen.intercept, dtype=torch.float64)
+    return save_weights({"weights": weights, "intercept": intercept}, card, folder)
 
 
 def _fitted(scans: Sequence[Gathered], names: Sequence[str]) -> Calibration:
