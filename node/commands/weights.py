@@ -145,7 +145,7 @@ def _print_overview(overview: dict[str, list[dict[str, Any]]], folder: Path) -> 
     for row in overview["catalogue"]:
         _print_row(console, {key: row[key] for key in _SHOWN}, row["name"], "installed" if row["installed"] else "")
     console.print(
-        "\nDownload a file on a machine that may, bring it here, then: pulmonode weights import FILE\n"
+        "\nDownload a file on a machine with internet access, bring it here, then: pulmonode weights import FILE\n"
         "All about one: pulmonode weights list NAME\n"
         "Demonstration and research, not for diagnosis."
     )
