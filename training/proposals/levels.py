@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from models.candidate_network import CHANNELS, CandidateNetwork
+from models.candidate_network import CHANNELS, DEEPEST_STRIDE, CandidateNetwork
 from training.errors import TrainingError
 from training.evaluation.froc import Froc, bootstrap
 from training.loop import RunSettings, Trained, train
@@ -21,6 +21,7 @@ from training.proposals.scan import WorkedScan
 from training.proposals.task import LevelSettings, ProposalTask
 
 LEVELS = 3
+LEAST_SIDE = 32  # voxels; with less, the deepest layers have nothing to look at
 PUBLISHED_GAIN = {2: 0.05, 3: 0.02}  # FROC gained by a level in the published system (Yiyuan, Tianchi 2017)
 _BOOTSTRAP_SEED = 2016
 
@@ -148,5 +149,6 @@ def _check(sets: ScanSets, settings: ProposalSettings) -> None:
     for name, scans in sets._asdict().items():
         if not sum(len(scan.nodules) for scan in scans):
             raise TrainingError(f"no nodule in the scans for {name.replace('_', ' ')}: give more scans or annotations")
-    if not settings.sides or any(side < 16 or side % 16 for side in settings.sides):
-        raise TrainingError(f"sides of crops are multiples of 16 voxels, found {', '.join(map(str, settings.sides))}")
+    if not settings.sides or any(side < LEAST_SIDE or side % DEEPEST_STRIDE for side in settings.sides):
+        found = ", ".join(map(str, settings.sides)) or "none"
+        raise TrainingError(f"sides of crops are multiples of {DEEPEST_STRIDE} from {LEAST_SIDE} voxels, found {found}")
