@@ -2,9 +2,9 @@
 
 Sheets along a border, thin as two voxels, are no disagreement; there the rules have the finer edge. Of what else the
 network alone calls lung is kept
-- what holds air and is no plain gas, where it touches the rules' lung or is large enough for a lung of its own;
+- what holds air and is no plain gas, near the rules' lung or large enough for a lung of its own;
 - what is dense, where lung encloses it (a tumour), or where it lies between the lung and the chest wall with lung
-  around a third of it (consolidation, effusion): the liver and the spleen have less.
+  around a quarter of it (consolidation, effusion): the liver and the spleen have less.
 Of what the rules alone call lung, plain gas (bowel, stomach) is given up unless lung encloses it. The shares are round
 numbers, chosen with LUNG1-001 in view.
 """
@@ -23,21 +23,23 @@ from models.lung_rules import SECOND_LUNG_ML, RuledLungs, plain_gas
 from models.terms import LungLabel
 
 DISAGREEMENT_ML = 60.0  # of one side, about 2 % of a lung: from here on the report says so
-AERATED_BELOW_HU = -400.0  # mean of a region; the half level between lung (-850 HU) and soft tissue (40 HU)
+AERATED_BELOW_HU = -400.0  # the half level between lung (-850 HU) and soft tissue (40 HU)
 ENCLOSED_SHARE = 0.5  # of a region's border that is lung
-COSTAL_SHARE, COSTAL_ENCLOSED_SHARE = 0.5, 1 / 3  # of a region that lies on the outer side, and of its border
+COSTAL_SHARE, COSTAL_ENCLOSED_SHARE = 0.5, 0.25  # of a region that lies on the outer side, and of its border
 SMALLEST_ML = 0.5
+NEAR_MM = 10.0  # air this close to a lung may be a part of it that a scar or a tumour cuts off
 _SIDES = (("right", LungLabel.RIGHT, -1.0), ("left", LungLabel.LEFT, 1.0))
 
 
 @dataclass(frozen=True, eq=False)
 class _Judged:
-    """A region that one opinion alone calls lung: its box, its voxels there, and what counts for it."""
+    """A region that one opinion alone calls lung: its box with a margin, its voxels there, what counts for it."""
 
     box: tuple[slice, slice, slice]
     voxels: Mask
     enclosed: float
     touches: tuple[int, int]  # border voxels in the right and in the left lung
+    near: tuple[int, int]  # voxels of the right and of the left lung in the box
 
 
 def united(rules: RuledLungs, seen: npt.NDArray[np.uint8], scene: Scene) -> tuple[Mask, Mask, tuple[str, ...]]:
@@ -60,11 +62,18 @@ def united(rules: RuledLungs, seen: npt.NDArray[np.uint8], scene: Scene) -> tupl
     )
     right, left = _without_gas(rules, found[1], scene)
     allowed = scene.inside & ~rules.airways & ~found[0]
-    for region in _regions_apart(found[1] & allowed, (right, left), scene.spacing):
-        side = _side_of(region, seen, (right, left), scene)
-        if side is not None:
-            (right, left)[side][region.box] |= region.voxels
+    lungs = (right, left)
+    aerated = scene.smooth_hu < AERATED_BELOW_HU
+    for region in _regions_apart(found[1] & allowed & aerated, lungs, scene.spacing):
+        _add(region, _side_of_aerated(region, seen, scene), lungs)
+    for region in _regions_apart(found[1] & allowed & ~aerated, lungs, scene.spacing):
+        _add(region, _side_of_dense(region, lungs, scene), lungs)
     return right, left & ~right, notes
+
+
+def _add(region: _Judged, side: int | None, lungs: tuple[Mask, Mask]) -> None:
+    if side is not None:
+        lungs[side][region.box] |= region.voxels
 
 
 def _disagreements(rules: RuledLungs, seen: npt.NDArray[np.uint8], spacing: Spacing) -> dict[str, float]:
@@ -110,37 +119,47 @@ def _regions_apart(mask: Mask, lungs: tuple[Mask, Mask], spacing: Spacing) -> li
     """Part what is thick of a mask, with the sheets on it, into regions; see how lungs border on each."""
     regions = regions_of(_grown(thick(mask)) & mask)
     least = SMALLEST_ML * 1000 / float(np.prod(spacing))
-    return [_judged(regions, int(n), lungs) for n in np.flatnonzero(regions.sizes >= least)]
+    margin = [int(np.ceil(NEAR_MM / step)) for step in spacing]
+    return [_judged(regions, int(n), lungs, margin) for n in np.flatnonzero(regions.sizes >= least)]
 
 
-def _judged(regions: Regions, number: int, lungs: tuple[Mask, Mask]) -> _Judged:
+def _judged(regions: Regions, number: int, lungs: tuple[Mask, Mask], margin: list[int]) -> _Judged:
     where = np.nonzero(regions.labels == number)
     sides = [
-        slice(max(0, int(w.min()) - 1), min(n, int(w.max()) + 2))
-        for w, n in zip(where, regions.labels.shape, strict=True)
+        slice(max(0, int(w.min()) - room), min(n, int(w.max()) + 1 + room))
+        for w, n, room in zip(where, regions.labels.shape, margin, strict=True)
     ]
     box = (sides[0], sides[1], sides[2])
     voxels = regions.labels[box] == number
     border = _grown(voxels) & ~voxels
     touches = [int(np.count_nonzero(border & lung[box])) for lung in lungs]
-    return _Judged(box, voxels, sum(touches) / max(1, int(np.count_nonzero(border))), (touches[0], touches[1]))
+    near = [int(np.count_nonzero(lung[box])) for lung in lungs]
+    share = sum(touches) / max(1, int(np.count_nonzero(border)))
+    return _Judged(box, voxels, share, (touches[0], touches[1]), (near[0], near[1]))
 
 
-def _side_of(region: _Judged, seen: npt.NDArray[np.uint8], lungs: tuple[Mask, Mask], scene: Scene) -> int | None:
-    """Tell to which lung (0 right, 1 left) a region belongs that only the network calls lung; None when to none."""
-    touching = max(region.touches) > 0
+def _side_of_aerated(region: _Judged, seen: npt.NDArray[np.uint8], scene: Scene) -> int | None:
+    """Tell to which lung (0 right, 1 left) air belongs that only the network calls lung; None when to none."""
+    sized = Regions(region.voxels.astype(np.int32), np.array([0, np.count_nonzero(region.voxels)]))
+    ml = float(sized.sizes[1]) * float(np.prod(scene.spacing)) / 1000
+    lung_near = max(region.near) > 0
+    if not (lung_near or ml >= SECOND_LUNG_ML) or plain_gas(sized, scene.smooth_hu[region.box])[1]:
+        return None
+    if lung_near:
+        return int(np.argmax(region.touches if max(region.touches) else region.near))
     said = np.bincount(seen[region.box][region.voxels], minlength=len(LungLabel))
-    side = int(np.argmax(region.touches)) if touching else int(said[LungLabel.LEFT] > said[LungLabel.RIGHT])
-    hu = scene.smooth_hu[region.box]
-    if float(hu[region.voxels].mean()) < AERATED_BELOW_HU:
-        sized = Regions(region.voxels.astype(np.int32), np.array([0, np.count_nonzero(region.voxels)]))
-        alone_ml = float(sized.sizes[1]) * float(np.prod(scene.spacing)) / 1000
-        lung_like = (touching or alone_ml >= SECOND_LUNG_ML) and not plain_gas(sized, hu)[1]
-        return side if lung_like else None
-    outer = costal_side(lungs[side], scene.from_middle_mm(_whole(seen)), _SIDES[side][2] * scene.leftward_mm)
-    costal = float(outer[region.box][region.voxels].mean()) >= COSTAL_SHARE
-    needed = COSTAL_ENCLOSED_SHARE if costal else ENCLOSED_SHARE
-    return side if touching and region.enclosed >= needed else None
+    return int(said[LungLabel.LEFT] > said[LungLabel.RIGHT])
+
+
+def _side_of_dense(region: _Judged, lungs: tuple[Mask, Mask], scene: Scene) -> int | None:
+    """Tell to which lung (0 right, 1 left) tissue belongs that only the network calls lung; None when to none."""
+    side = int(np.argmax(region.touches))
+    if region.enclosed >= ENCLOSED_SHARE:
+        return side
+    if region.enclosed < COSTAL_ENCLOSED_SHARE:
+        return None
+    outer = costal_side(lungs[side], scene.from_middle_mm(_whole(lungs[side])), _SIDES[side][2] * scene.leftward_mm)
+    return side if float(outer[region.box][region.voxels].mean()) >= COSTAL_SHARE else None
 
 
 def _whole(array: npt.NDArray[np.generic]) -> tuple[slice, slice, slice]:

@@ -22,7 +22,7 @@ from training.phantom_small import small_phantom
 SHAPE, STEP_MM = (24, 50, 70), 4.0
 RIGHT = (slice(2, 22), slice(10, 40), slice(8, 29))
 LEFT = (slice(2, 22), slice(10, 40), slice(41, 62))
-BASE = (slice(2, 22), slice(30, 40), slice(8, 29))  # the back of the right lung
+BASE = (slice(2, 22), slice(33, 40), slice(8, 29))  # the back of the right lung
 HEART = (slice(4, 20), slice(14, 30), slice(29, 41))  # between the lungs
 VOXEL_ML = STEP_MM**3 / 1000
 CPU = torch.device("cpu")
