@@ -130,7 +130,7 @@ def crops_at(
     j = centers[:, 1, None] + offsets / row_mm
     i = centers[:, 2, None] + offsets / column_mm
     low, high = WINDOW_HU
-    parts = [_sampled(hu, *part) for part in zip(k.split(BATCH), j.split(BATCH), i.split(BATCH), strict=True)]
+    parts = [_sampled(hu, *part) for part in zip(*(torch.split(at, BATCH) for at in (k, j, i)), strict=True)]
     values = torch.cat(parts) if parts else torch.zeros((0, len(CUTS), CROP_PX, CROP_PX), device=device)
     return ((values - low) / (high - low)).clamp(0, 1)
 
@@ -176,7 +176,8 @@ def _run(network: FalsePositiveNetwork, crops: torch.Tensor) -> torch.Tensor:
     half = crops.device.type == "cuda"
     dense = crops.to(memory_format=torch.channels_last)
     with torch.inference_mode(), torch.autocast(crops.device.type, torch.bfloat16, enabled=half):
-        return network(dense).float()
+        logits: torch.Tensor = network(dense)
+    return logits.float()
 
 
 def _member(width: int) -> nn.Sequential:

@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch.nn import functional
 
 from models.false_positives import CROP_PX
 from training.errors import TrainingError
 
+Array = npt.NDArray[np.uint8]
 SPLITS = ("train", "validation", "test")  # 0, 1, 2 in the file
 _ROTATION, _LOG_SCALE, _SHIFT = math.radians(15), 0.2, 0.12  # most turn; most ln(zoom); most shift, in half crops
 _BRIGHTNESS, _CONTRAST, _NOISE = 0.04, 0.15, 0.02  # of the window
@@ -100,7 +102,7 @@ def _spread(count: int) -> torch.Tensor:
     return 2 * torch.rand(count, 1, 1, 1) - 1
 
 
-def _of_split(images: np.ndarray, labels: np.ndarray, chosen: np.ndarray) -> Crops:  # type: ignore[type-arg]
+def _of_split(images: Array, labels: Array, chosen: npt.NDArray[np.bool_]) -> Crops:
     return Crops(torch.from_numpy(images[chosen]), torch.from_numpy(labels[chosen].astype(np.float32)))
 
 

@@ -11,7 +11,7 @@ import torch
 
 from models.false_positives import CROP_PX, WINDOW_HU, FalsePositiveNetwork
 from models.weights import Card, Figure, save_weights
-from training.evaluation.scores import Interval, auc_interval, calibration, interval
+from training.evaluation.scores import Floats, Indices, Interval, auc_interval, calibration, interval
 from training.false_positives.crops import Crops
 from training.false_positives.task import AVERAGE, logits_of
 from training.logistic import fit_logistic
@@ -73,14 +73,14 @@ def _platt(logits: torch.Tensor, crops: Crops) -> tuple[float, float]:
     return float(slope[0]), intercept
 
 
-def _figures(logits: np.ndarray, crops: Crops) -> tuple[Figure, ...]:  # type: ignore[type-arg]
+def _figures(logits: Floats, crops: Crops) -> tuple[Figure, ...]:
     """Measure with 95 % bootstrap intervals over the crops."""
     rng = np.random.default_rng(0)
     labels = crops.labels.numpy().astype(np.int64)
     probabilities = 1 / (1 + np.exp(-logits))
     data = _TEST.format(count=len(labels), nodules=int(labels.sum()))
 
-    def error(drawn: np.ndarray) -> float:  # type: ignore[type-arg]
+    def error(drawn: Indices) -> float:
         return calibration(labels[drawn], probabilities[drawn]).error
 
     measured: dict[str, Interval] = {

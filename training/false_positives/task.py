@@ -38,7 +38,8 @@ class Averaged(nn.Module):
     def __init__(self, network: FalsePositiveNetwork, decay: float) -> None:
         super().__init__()
         self.network = network
-        self.average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)
+        averaging = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
+        self.average = AveragedModel(network, multi_avg_fn=averaging, use_buffers=True)
 
 
 class FalsePositiveTask:
@@ -64,7 +65,7 @@ class FalsePositiveTask:
         """Give every training crop once, augmented, in a random order."""
         del epoch
         order = torch.randperm(len(self._training))
-        for part in order.split(self._chosen.batch):
+        for part in torch.split(order, self._chosen.batch):
             if len(part) > 1:  # batch normalisation needs two
                 yield augmented(self._training.images[part]), self._training.labels[part]
 
@@ -91,7 +92,7 @@ def logits_of(network: nn.Module, crops: Crops, device: torch.device) -> torch.T
     with torch.inference_mode():
         parts = [
             network((part.float()[:, None] / 255).to(device, memory_format=torch.channels_last))
-            for part in crops.images.split(256)
+            for part in torch.split(crops.images, 256)
         ]
     return torch.cat(parts).float().cpu()
 
