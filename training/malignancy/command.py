@@ -64,7 +64,7 @@ def train_malignancy(data: Path, out: Path, plan: Plan) -> Card:
     fingerprint = sha256_of(data)
     trained = train_networks(triplets, plan, fingerprint, out)
     folds = folds_of(triplets.patients, plan.folds, plan.run.seed)
-    known = _Known(triplets, folds, measurements_of(triplets), strangers_scores(trained, triplets, plan))
+    known = _Known(triplets, folds, measurements_of(triplets), strangers_scores(trained, triplets, folds, plan))
     source = (
         f"python -m training malignancy, {plan.folds} folds, {plan.run.epochs} epochs, seed {plan.run.seed}, "
         f"data sha256 {fingerprint[:12]}"

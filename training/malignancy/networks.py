@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from models.malignancy_network import MalignancyNetwork, scores_of
+from models.malignancy_network import SCORES, MalignancyNetwork, scores_of
 from training.loop import RunSettings, train
 from training.malignancy.task import Hyperparameters, MalignancyTask, Targets
 from training.malignancy.triplets import Triplets, folds_of
@@ -63,12 +63,16 @@ def joined(trained: Mapping[Pair, Weights], width: int) -> MalignancyNetwork:
     return network.eval()
 
 
-def strangers_scores(trained: Mapping[Pair, Weights], triplets: Triplets, plan: Plan) -> dict[Pair, Floats]:
-    """Score all nodules with each network: (N, 3) for each pair; which of them may be used is ``without``'s to say."""
+def strangers_scores(
+    trained: Mapping[Pair, Weights], triplets: Triplets, folds: npt.NDArray[np.int64], plan: Plan
+) -> dict[Pair, Floats]:
+    """Score with each network the nodules of the two folds that it did not see: (N, 3) for each pair, NaN elsewhere."""
     scores = {}
     for pair, weights in trained.items():
         network = joined({pair: weights}, plan.chosen.width).to(plan.device)
-        scores[pair] = scores_of(network, triplets.cases).double().numpy()
+        unseen = np.flatnonzero(np.isin(folds, pair))
+        scores[pair] = np.full((len(triplets), len(SCORES)), np.nan)
+        scores[pair][unseen] = scores_of(network, [triplets.cases[n] for n in unseen]).double().numpy()
     return scores
 
 
