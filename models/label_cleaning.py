@@ -9,9 +9,9 @@ from collections.abc import Collection
 
 import numpy as np
 import numpy.typing as npt
-import skimage.measure
-import skimage.morphology
 from scipy import ndimage
+from skimage.measure import label as connected
+from skimage.morphology import area_closing
 
 from models.components import Mask, box_of
 
@@ -47,7 +47,7 @@ class _Pieces:
     """Connected pieces of equal label, while specks are given away."""
 
     def __init__(self, labels: Labels, spare: frozenset[int]) -> None:
-        self._of = skimage.measure.label(labels)
+        self._of = connected(labels)
         count = int(self._of.max())
         self._boxes = [None, *ndimage.find_objects(self._of)]
         self._areas = np.bincount(self._of.ravel(), minlength=count + 1)
@@ -107,7 +107,7 @@ def _joined(first: tuple[slice, ...], second: tuple[slice, ...]) -> tuple[slice,
 
 def _largest(mask: Mask) -> Mask:
     """Keep the largest piece; pieces touch also by corners."""
-    pieces = skimage.measure.label(mask)
+    pieces = connected(mask)
     sizes = np.bincount(pieces.ravel())[1:]
     return np.asarray(pieces == int(np.argsort(sizes)[-1]) + 1)
 
@@ -115,7 +115,7 @@ def _largest(mask: Mask) -> Mask:
 def _filled(mask: Mask, *, single: bool) -> Mask:
     """Fill what the background cannot reach through faces; in a single slice small holes alone."""
     if single:
-        closed = skimage.morphology.area_closing(mask[0], area_threshold=_SLICE_HOLE_PX)
+        closed = area_closing(mask[0], area_threshold=_SLICE_HOLE_PX)
         return np.asarray(closed & ndimage.binary_fill_holes(mask[0]))[None]
     box = box_of(mask, (0, 0, 0))
     outside, _ = ndimage.label(~mask[box])

@@ -189,7 +189,7 @@ def _half_of(network: LungNetwork) -> torch.dtype | None:
     """Choose the 16-bit type to compute in; None is 32 bits. On a CPU only our own weights: theirs answer exactly."""
     if network.device.type == "cuda":
         return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
-    known = getattr(torch.cpu, "get_capabilities", dict)()  # of newer versions of torch
+    known: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()  # of newer versions of torch
     native = known.get("avx512_bf16", False) or known.get("amx_bf16", False)
     return torch.bfloat16 if native and network.slice_step_mm > 0 else None
 

@@ -78,8 +78,8 @@ def body_boxes(hu: npt.NDArray[np.int16]) -> npt.NDArray[np.intp]:
     _, rows, columns = hu.shape
     row_places, column_places = nearest_places(rows, _BODY_SIZE), nearest_places(columns, _BODY_SIZE)
     body = _largest_sections(hu[:, row_places[:, None], column_places] > _BODY_ABOVE_HU)
-    row_span = _spans(_enlarged(body.any(axis=2), rows, 1))
-    column_span = _spans(_enlarged(body.any(axis=1), columns, 1))
+    row_span = _spans(_enlarged(np.asarray(body.any(axis=2)), rows, 1))
+    column_span = _spans(_enlarged(np.asarray(body.any(axis=1)), columns, 1))
     return np.stack([row_span[0], column_span[0], row_span[1], column_span[1]], axis=1)
 
 
@@ -144,7 +144,7 @@ def _spans(hit: Mask) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
 def _places(source: int, target: int) -> npt.NDArray[np.float64]:
     """Give where ``target`` pixels lie on ``source`` pixels, both ends on both ends (``scipy.ndimage.zoom``)."""
     step = (source - 1) / (target - 1) if target > 1 else 1.0
-    return step * np.arange(target)
+    return np.asarray(step * np.arange(target), dtype=np.float64)
 
 
 def nearest_places(source: int, target: int) -> npt.NDArray[np.intp]:
@@ -183,7 +183,8 @@ def _mixed(
 ) -> npt.NDArray[np.float64]:
     """Go ``share`` of the way from first to second."""
     start = first.astype(np.float64)
-    return start + share * (second.astype(np.float64) - start)
+    mixed: npt.NDArray[np.float64] = start + share * (second.astype(np.float64) - start)
+    return mixed
 
 
 def _between(size: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.float64]]:

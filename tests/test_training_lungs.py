@@ -59,7 +59,9 @@ def test_a_run_goes_on_where_it_was_killed(tmp_path: Path) -> None:
 
 def test_the_command_makes_its_own_slices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("training.lungs.command.generated", lambda scans, *_: iter(few_slices(scans)))
-    done = CliRunner().invoke(app, ["lungs", str(tmp_path), "--scans", "5", "--epochs", "1", "--width", "1"])
+    done = CliRunner().invoke(
+        app, ["lungs", str(tmp_path), "--scans", "5", "--epochs", "1", "--steps", "2", "--width", "1"]
+    )
     assert done.exit_code == 0, done.output
     assert read_card(tmp_path / "lungs.json").settings["width_exponent"] == 1
 

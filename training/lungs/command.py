@@ -43,21 +43,25 @@ class Plan:
     seed: int
     device: torch.device
     matrices: tuple[int, ...] = (256, 320, 384)
+    real_source: str = "real series"
 
 
 def command(
     out: Annotated[Path, typer.Argument(help="Folder for slices, checkpoint, curves, weights and card.")],
     real: Annotated[list[Path] | None, typer.Option(help="Folder of real chest CT, labelled by the rules.")] = None,
+    real_source: Annotated[str, typer.Option(help="Their collection and licence, for the card.")] = "real series",
     scans: Annotated[int, typer.Option(min=HELD_OUT, help="Generated chests; every fifth is held out.")] = 40,
     epochs: Annotated[int, typer.Option(min=1)] = 24,
+    steps: Annotated[int, typer.Option(min=1, help="Batches of eight slices an epoch.")] = 100,
     width: Annotated[int, typer.Option(min=1, max=6, help="2 ** width filters in the first layer.")] = 3,
     seed: Annotated[int, typer.Option(min=0)] = 0,
     device: Annotated[str, typer.Option(help="cpu, cuda or cuda:n.")] = "cpu",
     bf16: Annotated[bool, typer.Option(help="Compute in bfloat16; fast where the processor has it.")] = False,
 ) -> None:
     """Train the compact lung network on generated chests and real series."""
-    run = LungRun(epochs=epochs, coarse_epochs=epochs * 2 // 5, bf16=bf16)
-    plan = Plan(UNetSettings(width_exponent=width), run, scans, tuple(real or ()), seed, torch.device(device))
+    run = LungRun(epochs=epochs, coarse_epochs=epochs * 2 // 5, steps=steps, bf16=bf16)
+    network = UNetSettings(width_exponent=width)
+    plan = Plan(network, run, scans, tuple(real or ()), seed, torch.device(device), real_source=real_source)
     for figure in train_lungs(out, plan).figures:
         text = f"{figure.name} {figure.value} (95 % {figure.low} to {figure.high}), {figure.data}"
         Console(stderr=True).print(text, highlight=False)
@@ -107,7 +111,7 @@ def _shipped(weights: dict[str, torch.Tensor], slices: Slices, held: Mask, plan:
         sha256="",
         architecture="models.unet.UNet",
         input_contract=_INPUT,
-        training_data=_training_data(slices, held),
+        training_data=_training_data(slices, held, plan.real_source),
         licence="Apache-2.0; real series, if any, under the licences of their collections",
         source=f"python -m training lungs, {plan.run.epochs} epochs, seed {plan.seed}, {data}",
         settings={**asdict(plan.network), "slice_step_mm": SLICE_STEP_MM},
@@ -117,12 +121,12 @@ def _shipped(weights: dict[str, torch.Tensor], slices: Slices, held: Mask, plan:
     return save_weights(tensors, card, out)
 
 
-def _training_data(slices: Slices, held: Mask) -> str:
+def _training_data(slices: Slices, held: Mask, source: str) -> str:
     """Say what was learnt from."""
     learnt = slices.where(~held)
     real, made = (len(np.unique(learnt.scan[kind])) for kind in (learnt.real, ~learnt.real))
     text = f"{made} generated chests of one anatomy, their slices bent, mirrored and diseased at random"
-    return f"{text}; {real} real series with labels by the rules (pseudo-labels, not drawn)" if real else text
+    return f"{text}; {real} of {source} with labels by the rules (pseudo-labels, not drawn)" if real else text
 
 
 def _figures(network: UNet, held: Slices, device: torch.device) -> tuple[Figure, ...]:

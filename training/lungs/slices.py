@@ -89,7 +89,8 @@ def save_slices(parts: Iterable[Slices], path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{path.name}.part")
     with aside.open("wb") as file:
-        np.savez(file, **{name: np.concatenate([getattr(p, name) for p in parts]) for name in _FIELDS})
+        arrays = {name: np.concatenate([getattr(part, name) for part in parts]) for name in _FIELDS}
+        np.savez(file, allow_pickle=False, **arrays)
     aside.replace(path)
 
 

@@ -85,7 +85,7 @@ class LungTask:
     def validate(self) -> Mapping[str, float]:
         """Dice of each lung over held-out slices, changed once as the training slices are."""
         hu, labels = self._judged
-        answers = torch.cat([self._answer(part).argmax(dim=1).cpu() for part in hu.split(self._run.batch)])
+        answers = torch.cat([self._answer(part).argmax(dim=1).cpu() for part in torch.split(hu, self._run.batch)])
         figures = {f"dice_{side}": dice_of(answers.numpy(), labels.numpy(), label) for side, label in SIDES.items()}
         return {**figures, "dice": float(np.mean(list(figures.values())))}
 
