@@ -25,6 +25,7 @@ Hu = npt.NDArray[np.int16]
 
 _STRAND_MM, _STRAND_RADIUS_MM, _STRAND_HU = (6.0, 22.0), (0.4, 1.1), 20.0
 _DENSE_RADIUS_MM, _DENSE_HU = (10.0, 24.0), (-550.0, 20.0)
+_DENSE_PART_MM = 2.0  # its border needs no finer count
 _AIRWAY_BELOW_HU = -935.0  # what is darker in dense lung is a bronchus and stays open
 _PLAQUE_RADIUS_MM, _PLAQUE_MM, _PLAQUE_HU = (1.6, 3.2), (9.0, 26.0), (50.0, 300.0)
 _NODE_RADIUS_MM, _NODE_HU, _FAT_HU = (2.5, 6.5), 45.0, -85.0
@@ -56,7 +57,7 @@ def _consolidate(hu: Hu, labels: npt.NDArray[np.uint8], grid: Grid, rng: np.rand
     center, radius = scattered(side, 1, rng)[0], rng.uniform(*_DENSE_RADIUS_MM)
     waves = np.column_stack([rng.normal(0, 4.0, (9, 3)), rng.uniform(0, 2 * pi, 9), rng.uniform(0.04, 0.12, 9)])
     shape = NoduleShape(center, radius, waves, side)
-    box, fraction = filled_fraction(grid, shape)
+    box, fraction = filled_fraction(grid, shape, part_mm=_DENSE_PART_MM)
     before, dense = hu[box], rng.uniform(*_DENSE_HU)
     lung = (labels[box] > 0) & (before > _AIRWAY_BELOW_HU) & (before < dense)
     hu[box] = np.where(lung, np.rint(before + fraction * (dense - before)), before)

@@ -87,6 +87,7 @@ _SUBVOXEL_MM = 0.45
 _SEAM_MM = 1.5
 _TRUTH_STEP_MM, _DIRECTIONS = 0.3, 4000
 _TRIES, _ROUNDS = 5000, 4
+_MEDIUM_MM = (1.0, 2.2)  # radii of the vessels that juxtavascular nodules touch
 _SPICULE_HEIGHT, _SPICULE_WIDTH = (0.35, 0.9), (0.09, 0.2)  # over the radius; SD of the angle, rad
 
 
@@ -205,12 +206,16 @@ def _kept(room: Room, planted: list[PlantedNodule], radius: float) -> list[Ball]
 
 
 def filled_fraction(
-    grid: Grid, shape: NoduleShape, beyond_pleura_mm: float = 0.0, margin_mm: float = 0.0
+    grid: Grid,
+    shape: NoduleShape,
+    beyond_pleura_mm: float = 0.0,
+    margin_mm: float = 0.0,
+    part_mm: float = _SUBVOXEL_MM,
 ) -> tuple[tuple[slice, slice, slice], Array]:
     """Count how much of each voxel a shape fills: the box of voxels, and 0 to 1 for each of them (k, j, i)."""
     reach = shape.reach_mm + margin_mm + np.asarray(grid.spacing_kji_mm[::-1])
     box = grid.box(shape.center_lps_mm - reach, shape.center_lps_mm + reach)
-    steps = [int(np.ceil(spacing / _SUBVOXEL_MM)) for spacing in grid.spacing_kji_mm]
+    steps = [int(np.ceil(spacing / part_mm)) for spacing in grid.spacing_kji_mm]
     z, y, x = (_finer(grid.axis_mm(a)[box[a]], grid.spacing_kji_mm[a], steps[a]) for a in range(3))
     places = np.stack(np.meshgrid(x, y, z, indexing="ij"), axis=-1).transpose(2, 1, 0, 3)
     inside = shape.contains(places.reshape(-1, 3), beyond_pleura_mm).reshape(places.shape[:3])
@@ -269,10 +274,11 @@ def _place(
     spec: NoduleSpec, radius: float, branches: list[Branch], kept: list[Ball], rng: np.random.Generator
 ) -> Place:
     """Choose one of many random places that suit the setting and keep apart from what is already there."""
-    for _ in range(_ROUNDS):
-        tries = (
-            _beside_vessels(branches, radius, rng) if spec.setting is Setting.JUXTAVASCULAR else _anywhere(spec, rng)
-        )
+    for number in range(_ROUNDS):
+        # Where the vessels of medium size have no room left, thinner ones are tried.
+        thinnest = _MEDIUM_MM[0] if number == 0 else _MEDIUM_MM[0] / 2
+        beside = spec.setting is Setting.JUXTAVASCULAR
+        tries = _beside_vessels(branches, radius, thinnest, rng) if beside else _anywhere(spec, rng)
         fits = _suits(tries, spec, radius)
         for ball in kept:
             fits &= np.linalg.norm(tries - ball.center_lps_mm, axis=1) > ball.radius_mm
@@ -288,9 +294,9 @@ def _anywhere(spec: NoduleSpec, rng: np.random.Generator) -> Place:
     return rng.uniform([20, -90, spec.z_mm[0]], [140, 90, spec.z_mm[1]], (_TRIES, 3)) * [sign, 1.0, 1.0]
 
 
-def _beside_vessels(branches: list[Branch], radius: float, rng: np.random.Generator) -> Place:
+def _beside_vessels(branches: list[Branch], radius: float, thinnest: float, rng: np.random.Generator) -> Place:
     """(N, 3) centres of nodules that touch the flank of a vessel of medium size."""
-    medium = [branch for branch in branches if 1.0 <= branch.radius <= 2.2 and len(branch.points) > 2]
+    medium = [branch for branch in branches if thinnest <= branch.radius <= _MEDIUM_MM[1] and len(branch.points) > 2]
     centers = []
     for branch in medium:
         middle = len(branch.points) // 2
