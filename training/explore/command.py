@@ -73,7 +73,10 @@ def _facts(series: Explored) -> Table:
             ("size", f"{slices * k:.0f} x {rows * j:.0f} x {columns * i:.0f} mm"),
             ("kernel", series.kernel or "not in the header"),
             ("HU", f"{low} to {high}"),
-            ("voxels that held a padding value", f"{series.padded} ({series.padded / series.volume.hu.size:.1%})"),
+            (
+                "voxels set to air: padding, or below -1024 HU",
+                f"{series.padded} ({series.padded / series.volume.hu.size:.1%})",
+            ),
         ),
     )
 

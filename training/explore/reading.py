@@ -28,7 +28,7 @@ class Explored:
     volume
         HU.
     padded
-        Voxels that held a padding value.
+        Voxels that held a padding value, or were below ``AIR_HU``.
     thickness_mm
         SliceThickness, which is not the distance of the slices; None where the header has none.
     kernel
