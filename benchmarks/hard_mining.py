@@ -10,6 +10,7 @@ import argparse
 import json
 import time
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,7 @@ def main() -> None:
     device = torch.device(arguments.device)
     networks = [network_of(*load_tensors(arguments.run / f"{card}.json"), device) for card in CARDS]
     rows = [measured(number, network, scans, device) for number, network in enumerate(networks, start=1)]
-    sizes = [f"{low:g}-{high:g} mm" for low, high in zip(SIZES_MM, SIZES_MM[1:], strict=False)]
+    sizes = [f"{low:g}-{high:g} mm" for low, high in pairwise(SIZES_MM)]
     print(f"{len(scans)} scans, {sum(len(scan.nodules) for scan in scans)} nodules", *table(rows), sep="\n")
     print(f"\nshare of nodules marked at all, {', '.join(sizes)}; marks and seconds a scan:")
     for row in rows:
@@ -79,7 +80,7 @@ def by_size(scans: Sequence[WorkedScan], marks: Sequence[np.ndarray[Any, np.dtyp
     # A nodule that was missed altogether is the only one that mining shows with a weight of exactly 1.
     missed = np.concatenate([hard_places(scan, m).nodules == 1.0 for scan, m in zip(scans, marks, strict=True)])
     size = np.concatenate([scan.nodules[:, 3] for scan in scans])
-    chosen = [(size >= low) & (size < high) for low, high in zip(SIZES_MM, SIZES_MM[1:], strict=False)]
+    chosen = [(size >= low) & (size < high) for low, high in pairwise(SIZES_MM)]
     return [float(1 - missed[those].mean()) if those.any() else None for those in chosen]
 
 

@@ -25,9 +25,9 @@ BOX_MARGIN_MM = 8.0
 MOST_CANDIDATES = 100  # per scan; LUNA16 counts no more
 LEAST_PROBABILITY = 0.01
 _CONSIDERED = 2000  # strongest answers looked at before those of one place are joined
-_LARGEST_WINDOW = {"cpu": 96, "cuda": 128}  # core of a window: about 0.3 GB of features on the CPU
+_LARGEST_WINDOW = {"cpu": 208, "cuda": 160}  # core of a window: at most 0.6 GB of features on the CPU
 _BATCH = {"cpu": 1, "cuda": 8}
-_MARGIN = 16  # voxels; a nodule of 32 mm on the border of a core is seen whole
+_MARGIN = 12  # voxels; a nodule of 24 mm on the border of a core is seen whole
 
 
 class Scene(NamedTuple):
