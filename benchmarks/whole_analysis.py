@@ -1,4 +1,4 @@
-"""One whole analysis: ``python -m benchmarks.whole_analysis SERIES_FOLDER [--slices 300] [--device cpu] [--json FILE]``.
+"""One whole analysis: ``python -m benchmarks.whole_analysis SERIES_FOLDER [--slices 300] [--device cpu]``.
 
 The series in the folder is brought to the wanted number of slices (linear along the patient), written as DICOM, and
 analysed in a process of its own with the shipped weights, as `pulmonode serve` does, results included: seconds per

@@ -50,9 +50,16 @@ def find_nodules(
         Least probability, 0 to 1; None takes the detector's own.
     """
     least = detector.threshold if threshold is None else threshold
+    return measured_nodules(volume, lungs, above(detector.detect(volume, lungs), least))
+
+
+def measured_nodules(
+    volume: Volume, lungs: Lungs, candidates: Iterable[Candidate]
+) -> tuple[tuple[Candidate, NoduleMeasurement], ...]:
+    """Measure candidates in their order; leave out what is the same nodule as an earlier one, or too small."""
     found: list[tuple[Candidate, NoduleMeasurement]] = []
     taken = np.zeros(volume.shape, dtype=bool)
-    for candidate in above(detector.detect(volume, lungs), least):
+    for candidate in candidates:
         measured = measure_nodule(volume, lungs, candidate)
         place = tuple(slice(o, o + n) for o, n in zip(measured.mask_offset_kji, measured.mask.shape, strict=True))
         if measured.mean_diameter_mm < LEAST_DIAMETER_MM or (taken[place] & measured.mask).any():

@@ -17,6 +17,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
+from node.analysis.choice import ModelChoice
 from node.errors import ConfigError
 from node.series.retry import RetryPolicy
 from node.series.selection import SelectionRules
@@ -175,6 +176,12 @@ class Settings(_Section):
     def weights_folder(self) -> Path:
         """Where imported weights are: as set, else ``weights`` in ``data_dir``."""
         return self.models.folder or self.data_dir / "weights"
+
+    @property
+    def model_choice(self) -> ModelChoice:
+        """The weights of each step, as the analysis takes them."""
+        names = self.models.model_dump(exclude={"folder"})
+        return ModelChoice(folder=self.weights_folder.absolute(), **names)
 
     @property
     def ledger_url(self) -> str:

@@ -6,6 +6,7 @@ reception --(ledger)--> completion --(ledger)--> analysis process --(ledger)--> 
 from __future__ import annotations
 
 import fcntl
+import json
 import logging
 import os
 import random
@@ -196,7 +197,11 @@ def _delivery_tasks(settings: Settings, ledger: Ledger) -> list[DeliveryTask]:
 
 def _worker_command(settings: Settings) -> list[str]:
     threshold = settings.analysis.threshold
-    return [sys.executable, "-m", "node.worker", settings.device, "default" if threshold is None else str(threshold)]
+    choice = json.dumps(settings.model_choice.to_json())
+    return [
+        *(sys.executable, "-m", "node.worker", settings.device),
+        *("default" if threshold is None else str(threshold), choice),
+    ]
 
 
 def _analysis_rules(settings: Settings) -> AnalysisRules:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from node.analysis.analyser import Analyser
+from node.analysis.choice import ModelChoice
 from node.analysis.look import ends_cut_lungs
 from node.errors import PulmonodeError
 from node.job import job_from_json
@@ -76,15 +77,16 @@ def _answer(answers: TextIO, values: dict[str, Any]) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """Run with DEVICE and THRESHOLD ("default" for the detector's own); exit 2 when the device is not there."""
+    """Run with DEVICE, THRESHOLD ("default" for the detector's own) and MODELS (JSON); exit 2 when one is not there."""
     for ignored in (signal.SIGINT, signal.SIGTERM):
         signal.signal(ignored, signal.SIG_IGN)  # the node decides when we end: it closes our input, or kills us
     warnings.simplefilter("ignore")  # pydicom's warnings show values of the data set
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING)
     answers, sys.stdout = sys.stdout, sys.stderr  # whatever a library prints must not reach the answers
-    device, threshold = arguments
+    device, threshold, models = arguments
     try:
-        analyser = Analyser.create(device, None if threshold == "default" else float(threshold))
+        choice = ModelChoice.from_json(json.loads(models))
+        analyser = Analyser.create(device, None if threshold == "default" else float(threshold), choice)
     except PulmonodeError as error:
         _answer(answers, {"ready": False, "error": error.code, "message": str(error)})
         return 2

@@ -2,18 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from pydicom import Dataset
 
-from models.findings import Attenuation, LungRadsCategory, PatientFacts
+from models.findings import (
+    AnalysisRefused,
+    Attenuation,
+    Candidate,
+    LungRadsCategory,
+    Lungs,
+    Malignancy,
+    NoduleMeasurement,
+    PatientFacts,
+    PatientRisk,
+)
 from models.volume import AIR_HU, Volume
 from node.analysis.analyser import Analyser
-from node.analysis.identity import rule_based_models, source_digest
+from node.analysis.choice import ModelChoice
+from node.analysis.identity import rule_identity, source_digest
 from node.analysis.patient import patient_facts
 from node.errors import AnalysisError, ConfigError
 from training.phantom_small import small_phantom
+
+RULES_ALONE = ModelChoice(Path("none"), lungs="rules", detector="rules", malignancy=None)
 
 
 def header(**attributes: str) -> Dataset:
@@ -52,7 +69,7 @@ class _nothing:  # noqa: N801 - stands where a context manager is expected
 
 @pytest.fixture(scope="module")
 def analyser() -> Analyser:
-    return Analyser.create("cpu", None)
+    return Analyser.create("cpu", None, RULES_ALONE)
 
 
 def test_the_findings_of_a_phantom_are_those_that_were_planted(analyser: Analyser) -> None:
@@ -64,7 +81,7 @@ def test_the_findings_of_a_phantom_are_those_that_were_planted(analyser: Analyse
         ]
         assert min(distances) < planted.diameter_mm / 2, planted
     assert [nodule.id for nodule in findings.nodules] == list(range(1, len(findings.nodules) + 1))
-    assert set(findings.timings_s) == {"lungs", "nodules", "scores"}
+    assert set(findings.timings_s) == {"lungs", "detection", "measurement", "scores"}
     for nodule in findings.nodules:
         assert nodule.brock.low < nodule.brock.high
         assert "upper lobe" in nodule.brock.unknown
@@ -94,22 +111,77 @@ def test_every_report_says_what_was_not_searched_for(analyser: Analyser) -> None
 
 
 def test_no_lungs_is_a_refusal_with_a_code(analyser: Analyser) -> None:
-    air = Volume(np.full((40, 64, 64), AIR_HU, dtype=np.int16), np.diag([5.0, 4.0, 4.0, 1.0])[:, [2, 1, 0, 3]])
+    hu = np.full((40, 64, 64), AIR_HU, dtype=np.int16)
+    hu[:, 20:44, 20:44] = 40
     with pytest.raises(AnalysisError) as refused:
-        analyser.analyse(air, PatientFacts())
+        analyser.analyse(Volume(hu, np.diag([5.0, 4.0, 4.0, 1.0])[:, [2, 1, 0, 3]]), PatientFacts())
     assert refused.value.reason_code == "NO_LUNGS"
 
 
 def test_another_threshold_is_another_analysis(analyser: Analyser) -> None:
-    assert analyser.fingerprint != Analyser.create("cpu", 0.9).fingerprint
+    assert analyser.fingerprint != Analyser.create("cpu", 0.9, RULES_ALONE).fingerprint
 
 
 def test_a_device_that_is_not_there_is_no_silent_fallback() -> None:
     count = torch.cuda.device_count()
     with pytest.raises(ConfigError, match=f"cuda:{count}"):
-        Analyser.create(f"cuda:{count}", None)
+        Analyser.create(f"cuda:{count}", None, RULES_ALONE)
 
 
 def test_the_identity_of_the_rules_is_a_digest_of_their_code() -> None:
-    assert {model.sha256 for model in rule_based_models()} == {source_digest("models")}
-    assert all("not for diagnosis" in model.intended_use for model in rule_based_models())
+    assert rule_identity().sha256 == source_digest("models")
+    assert "not for diagnosis" in rule_identity().intended_use
+
+
+def test_a_constant_image_is_refused_before_anything_runs(analyser: Analyser) -> None:
+    grey = Volume(np.full((40, 64, 64), -500, dtype=np.int16), np.diag([5.0, 4.0, 4.0, 1.0])[:, [2, 1, 0, 3]])
+    with pytest.raises(AnalysisError) as refused:
+        analyser.analyse(grey, PatientFacts())
+    assert refused.value.reason_code == "CONSTANT_IMAGE"
+
+
+def test_a_network_that_gives_no_numbers_is_no_negative_result(analyser: Analyser) -> None:
+    class Broken:
+        threshold = 0.5
+
+        def detect(self, volume: Volume, lungs: Lungs) -> tuple[Candidate, ...]:
+            raise FloatingPointError("the detector gave NaN")
+
+    broken = replace(analyser, models=replace(analyser.models, detector=Broken()))
+    with pytest.raises(AnalysisError, match="the detector gave NaN") as refused:
+        broken.analyse(small_phantom().volume, PatientFacts())
+    assert refused.value.reason_code == "NOT_FINITE"
+
+
+def test_a_patient_score_that_does_not_suit_the_scan_is_said_and_the_rest_stands(analyser: Analyser) -> None:
+    class Choosy:
+        def risk(self, volume: Volume, lungs: Lungs) -> PatientRisk:
+            raise AnalysisRefused("THICK_SLICES", "slices thicker than 5 mm")
+
+    choosy = replace(analyser, models=replace(analyser.models, patient=Choosy()))
+    findings = choosy.analyse(small_phantom().volume, PatientFacts())
+    assert findings.patient_risk is None
+    assert findings.nodules
+    assert "no score of the patient: slices thicker than 5 mm" in findings.warnings
+
+
+def test_learned_scores_stand_beside_their_nodules(analyser: Analyser) -> None:
+    class ByVolume:
+        def scores(self, volume: Volume, lungs: Lungs, measured: Sequence[NoduleMeasurement]) -> tuple[Malignancy, ...]:
+            return tuple(Malignancy(nodule.volume_mm3 / 1e5, "Volume", "size") for nodule in measured)
+
+    scoring = replace(analyser, models=replace(analyser.models, malignancy=ByVolume()))
+    findings = scoring.analyse(small_phantom().volume, PatientFacts())
+    for nodule in findings.nodules:
+        assert nodule.malignancy is not None
+        assert nodule.malignancy.probability == nodule.measurement.volume_mm3 / 1e5
+
+
+def test_the_advice_is_for_the_most_suspicious_nodule_and_says_whom_it_is_for(analyser: Analyser) -> None:
+    advice = analyser.analyse(small_phantom().volume, PatientFacts(age_years=62.0)).follow_up
+    assert advice is not None
+    assert advice.guideline == "Fleischner 2017"
+    assert advice.applies is None
+    young = analyser.analyse(small_phantom().volume, PatientFacts(age_years=30.0)).follow_up
+    assert young is not None
+    assert young.applies is False

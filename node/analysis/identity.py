@@ -9,23 +9,14 @@ from importlib.metadata import version
 from models.findings import ModelIdentity
 
 _INTENDED_USE = "Demonstration and research, not for diagnosis"
-_NO_TRAINING = "none: rules and constants from the literature named in the code"
+_NO_TRAINING = (
+    "none: rules and constants from the literature named in the code; the rule detector's weights from generated chests"
+)
 
 
-def rule_based_models() -> tuple[ModelIdentity, ...]:
-    """Give the identity of the rule-based analysis; its sha256 is that of its source files."""
-    software = version("pulmonode")
-    digest = source_digest("models")
-    return (
-        ModelIdentity("Lung rules", software, digest, _NO_TRAINING, _INTENDED_USE),
-        ModelIdentity(
-            "Nodule blob detector",
-            software,
-            digest,
-            "generated chests; no patient data (see models/nodule_features.py)",
-            _INTENDED_USE,
-        ),
-    )
+def rule_identity() -> ModelIdentity:
+    """Give the identity of the rules, which take part in every analysis; its sha256 is that of their source files."""
+    return ModelIdentity("Rules", version("pulmonode"), source_digest("models"), _NO_TRAINING, _INTENDED_USE)
 
 
 def source_digest(package: str) -> str:

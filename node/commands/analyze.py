@@ -18,7 +18,7 @@ from node.commands.options import ConfigOption, JsonOption, read_settings
 from node.config import Settings
 from node.errors import ConfigError, NoImages
 from node.folder import FolderScan, digest_of_files, opened, scan
-from node.job import Job
+from node.job import Job, facts_file
 from node.pipeline import process
 from node.results.bundle import Bundle, file_names
 from node.results.context import DISCLAIMER
@@ -27,16 +27,29 @@ from node.series.selection import NO_SUITABLE_SERIES, select, summarize
 EXIT_NOT_READABLE = 3
 
 FolderArgument = Annotated[Path, typer.Argument(help="A folder, .zip or .tar archive of DICOM files.")]
+FactsOption = Annotated[
+    Path | None,
+    typer.Option("--facts", metavar="FILE", help="JSON of what no header knows: family_history, emphysema, ..."),
+]
 OutputOption = Annotated[Path, typer.Option("--output", help="Folder for the results.")]
 
 
-def run(folder: FolderArgument, output: OutputOption, as_json: JsonOption = False, config: ConfigOption = None) -> None:
+def run(
+    folder: FolderArgument,
+    output: OutputOption,
+    as_json: JsonOption = False,
+    facts: FactsOption = None,
+    config: ConfigOption = None,
+) -> None:
     """Analyse the best chest CT series of a folder; exit 3 when there is none that can be read."""
     settings = read_settings(config)
+    if facts is not None and not facts.is_file():
+        raise ConfigError(f"--facts {facts}: there is no such file")
     _make(output)
     with opened(folder) as files:
         job = _job(scan(files), output, settings)
-        analyser = Analyser.create(settings.device, settings.analysis.threshold)
+        job = replace(job, patient_facts=facts or job.patient_facts)
+        analyser = Analyser.create(settings.device, settings.analysis.threshold, settings.model_choice)
         with Console(stderr=True).status("analysing"):
             bundle = process(job, analyser)
     if as_json:
@@ -75,6 +88,7 @@ def _job(found: FolderScan, output: Path, settings: Settings) -> Job:
         captures=settings.results.captures,
         page=True,
         known_nodules=settings.results.known_nodules,
+        patient_facts=facts_file(settings.analysis.patient_facts, found.study_of(uid) if uid else ""),
     )
     if uid is None:
         return replace(job, refusal=(NoImages.code, f"no DICOM image in the folder ({found.other_files} other files)"))
