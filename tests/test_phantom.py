@@ -20,7 +20,7 @@ from models.volume import AIR_HU
 from training.__main__ import app
 from training.phantom import STORED_PADDING, PhantomSpec, make_phantom, truth, write_phantom
 from training.phantom_dicom import ct_datasets, write_series
-from training.phantom_nodules import NoduleShape, filled_fraction
+from training.phantom_nodule_shape import NoduleShape, filled_fraction
 from training.phantom_raster import Grid
 from training.phantom_small import SPHERES, small_phantom, sphere
 from training.phantom_truth import Phantom, PlantedNodule

@@ -18,7 +18,8 @@ from training.__main__ import app
 from training.datasets_images import find_series, read_series
 from training.phantom import Arms, Patient, PhantomSpec, Scanner, make_phantom
 from training.phantom_dicom import ct_datasets, write_series
-from training.phantom_nodules import NoduleShape, NoduleSpec, Setting
+from training.phantom_nodule_shape import NoduleShape
+from training.phantom_nodules import NoduleSpec, Setting
 from training.phantom_random import random_spec
 from training.phantom_scanner import reconstruct
 from training.phantom_small import small_phantom

@@ -14,7 +14,8 @@ import numpy.typing as npt
 
 from models.findings import Side
 from training import phantom_anatomy as anatomy
-from training.phantom_nodules import Ball, NoduleShape, filled_fraction
+from training.phantom_nodule_shape import NoduleShape, filled_fraction
+from training.phantom_nodules import Ball
 from training.phantom_raster import Grid, Tube, points_of, raise_to
 from training.phantom_spec import Patient
 from training.phantom_tissue import LUNG_HU
