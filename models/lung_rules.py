@@ -139,7 +139,9 @@ def ruled_lungs(scene: Scene, air: Mask) -> RuledLungs:
     """Take the airways out, part right from left, fill each."""
     airways = central_airways(scene.smooth_hu, scene.inside, scene.spacing, np.abs(scene.leftward_mm))
     edged = to_half_level(air & ~airways, scene.smooth_hu, scene.spacing) & scene.inside & ~airways
-    right, left, notes = _parted(edged, scene)
+    if not edged.any():
+        raise AnalysisRefused("NO_LUNGS", "no lungs: all air in the chest is that of trachea and bronchi")
+    right, left, notes = _parted_in_box(edged, scene)
     body = scene.inside & ~airways
     full_right = _filled(right, body & ~left, scene, -scene.leftward_mm)
     full_left = _filled(left, body & ~full_right, scene, scene.leftward_mm)
@@ -154,6 +156,14 @@ def _filled(air: Mask, allowed: Mask, scene: Scene, midplane_mm: npt.NDArray[np.
         midplane = np.broadcast_to(midplane_mm, air.shape)[box]
         full[box] = filled_lung(air[box], allowed[box], midplane, scene.from_middle_mm(box), scene.spacing)
     return full
+
+
+def _parted_in_box(air: Mask, scene: Scene) -> tuple[Mask, Mask, tuple[str, ...]]:
+    """Part the lungs in their own box, which has no room around them."""
+    right, left = np.zeros_like(air), np.zeros_like(air)
+    box = box_of(air, (0, 0, 0))
+    right[box], left[box], notes = _parted(air[box], scene.crop(box))
+    return right, left, notes
 
 
 def _parted(air: Mask, scene: Scene) -> tuple[Mask, Mask, tuple[str, ...]]:
