@@ -17,9 +17,11 @@ from models.proposals import HU_RANGE, marks_of
 from models.weights import load_tensors
 from training.__main__ import app
 from training.errors import TrainingError
+from training.proposals import command
 from training.proposals.levels import PUBLISHED_GAIN, LevelResult, ProposalSettings, ScanSets, three_levels
 from training.proposals.scan import GREYS, WorkedScan, save_scan
 from training.proposals.shipping import ship, table
+from training.proposals.sources import Sources
 from training.proposals.task import CropSet
 
 CPU = torch.device("cpu")
@@ -148,3 +150,26 @@ def test_the_task_mine_lists_what_is_hard(run: tuple[list[LevelResult], Path], t
 def test_shipped_weights_keep_sixteen_bits(run: tuple[list[LevelResult], Path]) -> None:
     kept = {t.dtype for t in load_file(run[1] / "candidates.safetensors").values() if t.is_floating_point()}
     assert kept == {torch.float16}
+
+
+def test_the_task_proposals_writes_weights_card_and_table(
+    sets: ScanSets, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def small(sources: Sources, folder: Path, workers: int) -> ScanSets:
+        folder.mkdir(parents=True)
+        save_scan(sets.train[0], folder)
+        return sets
+
+    monkeypatch.setattr(command, "prepared", small)
+    arguments = ["proposals", str(tmp_path / "out"), "--epochs", "1", "1", "1", "--crops", "2", "--sides", "32"]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    card, _ = load_tensors(tmp_path / "out" / "candidates.json")
+    assert "real scans with 4 nodules" in card.training_data
+    assert len(json.loads((tmp_path / "out" / "levels.json").read_text())) == 3
+
+
+def test_sides_that_are_no_numbers_are_a_clear_error(tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["proposals", str(tmp_path), "--sides", "32,big"])
+    assert result.exit_code == 2
+    assert "32,big" in result.stderr
