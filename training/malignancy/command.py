@@ -38,8 +38,8 @@ def command(
     plan = Plan(run, Hyperparameters(width=width), folds, torch.device(device))
     card = train_malignancy(data, out, plan)
     for figure in card.figures:
-        text = f"{figure.name}: {figure.value} (95 % {figure.low} to {figure.high})"
-        Console(stderr=True).print(text, highlight=False)
+        limits = "" if figure.low is None else f" (95 % {figure.low} to {figure.high})"
+        Console(stderr=True).print(f"{figure.name}: {figure.value}{limits}", highlight=False)
 
 
 @dataclass(frozen=True, eq=False)

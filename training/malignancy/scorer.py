@@ -1,4 +1,4 @@
-"""LightGBM over measurements and networks' scores, stacked and calibrated; and its honest evaluation."""
+"""LightGBM and a kernel on measurements, stacked with the networks, calibrated; and their honest evaluation."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import numpy.typing as npt
 from models.boosters import raw_scores
 from models.malignancy import Stacking
 from models.malignancy_features import PLAIN_FEATURES, SIZE_FEATURES, feature_names, features_of
+from models.malignancy_kernel import KernelScorer, fit_kernel
 from models.malignancy_network import SCORES
 from training.logistic import fit_logistic
 from training.malignancy.networks import Pair, without
@@ -42,16 +43,18 @@ ROUNDS, ROUNDS_OF_SIZE = 250, 60
 
 @dataclass(frozen=True, eq=False)
 class Scorer:
-    """A trained LightGBM model and how its logit is joined with that of the networks."""
+    """LightGBM and the kernel, and how their scores are joined with that of the networks."""
 
     booster: lightgbm.Booster
+    kernel: KernelScorer
     stacking: Stacking
 
     def logits(self, rows: Floats) -> Floats:
-        """Score rows (N, features and scores) of ``rows_of``."""
+        """Score rows (N, measurements and networks' scores)."""
+        measured, networks = np.split(rows, [-len(SCORES)], axis=1)
         weights = self.stacking
-        joined = weights.booster * raw_scores(self.booster, rows) + weights.network * rows[:, -len(SCORES)]
-        return np.asarray(joined + weights.intercept)
+        joined = weights.booster * raw_scores(self.booster, measured) + weights.network * networks[:, 0]
+        return np.asarray(joined + weights.kernel * self.kernel.scores(measured) + weights.intercept)
 
 
 def measurements_of(triplets: Triplets) -> Floats:
@@ -61,19 +64,21 @@ def measurements_of(triplets: Triplets) -> Floats:
 
 def fit_scorer(rows: Floats, labels: Bools, folds: Folds, seed: int) -> Scorer:
     """Train on all rows; stack and calibrate on the scores of those that are left out fold by fold."""
-    left_out = np.zeros(len(rows))
+    measured, networks = np.split(rows, [-len(SCORES)], axis=1)
+    stacked = np.column_stack((np.zeros(len(rows)), networks[:, 0], np.zeros(len(rows))))
     for fold in np.unique(folds):
-        inside = folds != fold
-        left_out[~inside] = raw_scores(_boosted(rows[inside], labels[inside], seed), rows[~inside])
-    stacked = np.column_stack((left_out, rows[:, -len(SCORES)]))
-    (booster, network), intercept = fit_logistic(stacked, labels.astype(np.float64), ridge=1.0)
-    return Scorer(_boosted(rows, labels, seed), Stacking(float(booster), float(network), intercept))
+        inside, outside = folds != fold, folds == fold
+        stacked[outside, 0] = raw_scores(_boosted(measured[inside], labels[inside], seed), measured[outside])
+        stacked[outside, 2] = fit_kernel(measured[inside], labels[inside]).scores(measured[outside])
+    (booster, network, kernel), intercept = fit_logistic(stacked, labels.astype(np.float64), ridge=1.0)
+    stacking = Stacking(float(booster), float(network), float(kernel), float(intercept))
+    return Scorer(_boosted(measured, labels, seed), fit_kernel(measured, labels), stacking)
 
 
 def nested_logits(measurements: Floats, scores: Mapping[Pair, Floats], triplets: Triplets, folds: Folds) -> Floats:
     """Score every decided nodule by a scorer and by networks that saw no nodule of its fold; others get NaN.
 
-    For the fold that is tested, LightGBM learns from the scores of networks that saw neither the tested fold nor
+    For the fold that is tested, the stacking learns from scores of networks that saw neither the tested fold nor
     the nodule's own; so nothing of the tested fold, and no network's memory of a nodule, reaches it.
     """
     result = np.full(len(folds), np.nan)
@@ -109,5 +114,5 @@ def _left_out(rows: Floats, names: Sequence[str], rounds: int, triplets: Triplet
 def _boosted(
     rows: Floats, labels: Bools, seed: int, rounds: int = ROUNDS, names: Sequence[str] | None = None
 ) -> lightgbm.Booster:
-    data = lightgbm.Dataset(rows, labels.astype(np.float64), feature_name=list(names or (*feature_names(), *SCORES)))
+    data = lightgbm.Dataset(rows, labels.astype(np.float64), feature_name=list(names or feature_names()))
     return lightgbm.train({**PARAMETERS, "seed": seed}, data, rounds)

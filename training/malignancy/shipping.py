@@ -9,7 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
+from models.malignancy import KERNEL_TENSORS
 from models.malignancy_input import HU_PER_GREY, LOWEST_HU, PIXEL_MM, SIDE_PX
 from models.malignancy_network import MalignancyNetwork
 from models.weights import Card, Figure, place_weights, save_weights
@@ -56,11 +58,8 @@ def figures_of(logits: Mapping[str, Floats], triplets: Triplets) -> tuple[Figure
             auc_interval(labels[several], model[several], rng, patients[several]),
             data,
         ),
-        figure_of(
-            "expected calibration error",
-            interval(lambda some: calibration(labels[some], model[some]).error, patients, rng),
-            data,
-        ),
+        # no interval: resampling makes this error larger, so that its limits would not hold the figure itself
+        Figure("expected calibration error", round(calibration(labels, model).error, 4), data),
         figure_of("Brier score", interval(lambda some: brier(labels[some], model[some]), patients, rng), data),
     )
 
@@ -80,6 +79,9 @@ class Product:
 def ship(product: Product, folder: Path) -> Card:
     """Write malignancy-networks.safetensors, malignancy.txt and their cards; the networks first."""
     tensors = {name: t.half() if t.is_floating_point() else t for name, t in product.network.state_dict().items()}
+    kernel = product.scorer.kernel
+    smooth = (torch.from_numpy(values).float() for values in (kernel.quantiles, kernel.rows, kernel.weights))
+    tensors |= dict(zip(KERNEL_TENSORS, smooth, strict=True))
     networks = save_weights(tensors, _networks_card(product), folder)
     settings = {
         "networks": f"{NETWORKS}.json",
