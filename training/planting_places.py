@@ -16,6 +16,7 @@ from training.phantom_nodules import Setting
 
 _STEP_MM = 2.4  # of the coarse grid on which places are looked for
 _DENSE_HU = -600.0  # mean of a coarse voxel above which it holds a vessel; lung lies near -860
+_AERATED_HU = -500.0  # mean of a coarse voxel in which a nodule may have its centre; at the pleura it holds some wall
 _WALL_MM = 3.0  # dense voxels nearer to the pleura are wall and no vessel
 _CLEAR_MM = 2.0  # lung between a nodule that lies free and the pleura
 _FREE_SHARE = 0.6  # a free nodule's centre keeps this share of its radius from vessels: some cross any large one
@@ -36,7 +37,7 @@ class Ball(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Places:
-    """Voxels of a coarse grid within the lungs.
+    """Voxels of a coarse grid within the aerated lungs.
 
     Parameters
     ----------
@@ -87,8 +88,10 @@ def lung_places(volume: Volume, lung_labels: npt.NDArray[np.uint8]) -> Places:
     lung = block_mean((lung_labels > 0).astype(np.int16), factors) > 0.5
     # To the centre of the nearest voxel outside, which lies half a step beyond the edge.
     depth = ndimage.distance_transform_edt(np.pad(lung, 1), sampling=step_mm)[1:-1, 1:-1, 1:-1] - min(step_mm) / 2
-    vessels = lung & (block_mean(volume.hu, factors) > _DENSE_HU) & (depth > _WALL_MM)
+    mean_hu = block_mean(volume.hu, factors)
+    vessels = lung & (mean_hu > _DENSE_HU) & (depth > _WALL_MM)
     vessel_mm = ndimage.distance_transform_edt(~vessels, sampling=step_mm)
-    inside = np.argwhere(lung)
-    index = inside * np.asarray(factors) + (np.asarray(factors) - 1) / 2
-    return Places(index, depth[lung], vessel_mm[lung], volume.spacing_kji_mm)
+    # Only aerated lung: in the half-filled slices of the diaphragm a nodule would not be seen.
+    aerated = lung & (mean_hu < _AERATED_HU)
+    index = np.argwhere(aerated) * np.asarray(factors) + (np.asarray(factors) - 1) / 2
+    return Places(index, depth[aerated], vessel_mm[aerated], volume.spacing_kji_mm)
