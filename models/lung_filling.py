@@ -57,7 +57,7 @@ def to_half_level(air: Mask, smooth_hu: npt.NDArray[np.float32], spacing: Spacin
     j, i = np.mgrid[-reach[0] : reach[0] + 1, -reach[1] : reach[1] + 1]
     disc = np.hypot(j * spacing[1], i * spacing[2]) <= EDGE_REACH_MM
     near = ndimage.binary_dilation(air, disc[None])  # one or two voxels wide: cheaper than a distance map
-    return air | (near & (smooth_hu < EDGE_HU))
+    return np.asarray(air | (near & (smooth_hu < EDGE_HU)))
 
 
 def _small_holes(air: Mask, spacing: Spacing) -> Mask:

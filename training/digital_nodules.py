@@ -98,7 +98,8 @@ def scanned(
     own &= ~wall
     tissue = np.where(wall | _vessel(nodule, (z, y, x), rng), np.float32(SOFT_HU), np.float32(LUNG_HU))
     tissue[own] = nodule.hu
-    fine_mm = tuple(float(step / p) for step, p in zip(spacing_kji_mm, parts, strict=True))
+    fine_k, fine_j, fine_i = (float(step / p) for step, p in zip(spacing_kji_mm, parts, strict=True))
+    fine_mm = (fine_k, fine_j, fine_i)
     volume = _scan(tissue, parts, spacing_kji_mm, noise_sd_hu, rng)
     labels = np.where(_averaged(wall.astype(np.float32), parts) > 0.5, 0, LungLabel.LEFT).astype(np.uint8)
     k, j, i = map(float, center)
@@ -119,13 +120,13 @@ def _shaped(nodule: DigitalNodule, zyx: tuple[Array, Array, Array], rng: np.rand
 def _inside(shape: Shape, points: Array, rng: np.random.Generator) -> Mask:
     """Tell which points (N, 3), in radii, lie inside the shape of unit radius."""
     if shape is Shape.ELLIPSOID:
-        points = points / np.asarray(OVAL, dtype=np.float32)
+        points = np.divide(points, np.asarray(OVAL, dtype=np.float32), dtype=np.float32)
     reach = np.linalg.norm(points, axis=1)
     if shape is not Shape.LOBULATED:
         return np.asarray(reach <= 1.0)
     directions = points / np.maximum(reach, 1e-6)[:, None]
     phase = rng.uniform(0, 2 * np.pi, 3)
-    waves = np.sin(4.0 * directions[:, 0] + phase[0]) * np.sin(4.0 * directions[:, 1] + phase[1])
+    waves: Array = np.sin(4.0 * directions[:, 0] + phase[0]) * np.sin(4.0 * directions[:, 1] + phase[1])
     waves += 0.5 * np.sin(5.0 * directions[:, 2] + phase[2])
     return np.asarray(reach <= 1.0 + LOBES * waves)
 

@@ -78,8 +78,9 @@ def _nodule(
     patient, count = known
     x, y, z = map(float, volume.to_patient(measured.center_kji))
     lobe = lobe_of(measured, lungs)
+    upper = None if lobe is None else lobe in UPPER_LOBES
     # A third of the lung is no lobe: without a lobe model the upper lobe stays unknown and spans the range.
-    inputs = (patient, measured.long_axis.length_mm, measured.attenuation, lobe and lobe in UPPER_LOBES, count)
+    inputs = (patient, measured.long_axis.length_mm, measured.attenuation, upper, count)
     return Nodule(
         id=number,
         center_lps_mm=(x, y, z),
