@@ -187,6 +187,7 @@ def place_weights(aside: Path, card: Card, folder: Path) -> Card:
     Between the two moves a new file stands beside an old card: that pair does not verify, so nobody runs on it.
     """
     complete = replace(card, sha256=sha256_of(aside))
+    aside.chmod(0o644)  # safetensors makes files that nobody else may read; weights are no secret
     _sync(aside)
     aside.replace(folder / card.file)
     write_text(folder / (Path(card.file).stem + _CARD_SUFFIX), json.dumps(asdict(complete), indent=2) + "\n")
