@@ -16,6 +16,7 @@ from models.findings import ModelIdentity
 from models.lung_network import LungNetwork, lung_network
 from models.malignancy import MalignancyModel
 from models.nodules import Detector
+from models.patient_risk import PatientRiskModel
 from models.published.grt123 import Grt123Detector
 from models.published.grt123_case import Grt123Classifier
 from models.published.retinanet import RetinaNetDetector
@@ -24,7 +25,15 @@ from models.weights import SHIPPED as SHIPPED_FOLDER
 from models.weights import Card, WeightsError, identity_of, load_tensors, read_card
 from node.analysis.choice import RULES, SHIPPED, ModelChoice
 from node.analysis.identity import rule_identity
-from node.analysis.scorers import CaseNodules, CasePatient, NoduleScorer, OneByOne, PatientScorer, SybilPatient
+from node.analysis.scorers import (
+    CaseNodules,
+    CasePatient,
+    NoduleScorer,
+    OneByOne,
+    PatientScorer,
+    SybilPatient,
+    TrainedPatient,
+)
 from node.errors import ConfigError
 
 Loaded = TypeVar("Loaded")
@@ -141,6 +150,9 @@ _NODULE_SCORERS: Mapping[str, Callable[[Path, torch.device], NoduleScorer]] = Ma
 )
 _PATIENT_SCORERS: Mapping[str, Callable[[Path, torch.device], PatientScorer]] = MappingProxyType(
     {
+        "models.patient_risk.PatientRiskModel": lambda card, device: TrainedPatient(
+            PatientRiskModel.from_card(card, device)
+        ),
         "sybil": lambda card, device: SybilPatient(SybilScorer.from_card(card, device)),
         "grt123-classifier": lambda card, device: CasePatient(_case_classifier(card, device)),
     }

@@ -10,6 +10,7 @@ import numpy as np
 
 from models.findings import Lungs, Malignancy, NoduleMeasurement, PatientRisk
 from models.malignancy import MalignancyModel
+from models.patient_risk import PatientRiskModel
 from models.published.grt123_case import Grt123Classifier
 from models.published.sybil import SybilScorer
 from models.volume import Volume
@@ -63,6 +64,17 @@ class CasePatient:
     def risk(self, volume: Volume, lungs: Lungs) -> PatientRisk:
         """Give one probability."""
         return self.classifier.case_risk(volume, lungs)
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedPatient:
+    """A model of slice triplets that the user trained; it needs no lungs."""
+
+    model: PatientRiskModel
+
+    def risk(self, volume: Volume, lungs: Lungs) -> PatientRisk:  # noqa: ARG002
+        """Give one probability."""
+        return self.model.score(volume)
 
 
 @dataclass(frozen=True, eq=False)
