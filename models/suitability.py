@@ -21,6 +21,7 @@ THICK_SLICE_MM = 1.5  # above this, volumetry is unreliable (QIBA asks for <= 1.
 SOFT_TISSUE_HU = (0.0, 500.0)
 ENHANCED_HU = 110.0  # unenhanced blood is 30 to 60 HU, muscle 50 to 70; a tenth of the mediastinum above: contrast
 ENHANCED_SHARE = 0.10
+HEART_SHARE = (0.2, 0.55)  # of the way from the front to the back of the lungs: behind the sternum, before the spine
 METAL_HU, METAL_ML = 2500.0, 0.05  # cortical bone stays below 2000 HU; undiluted contrast in a vein reaches 3000
 NOISY_HU = 60.0  # standard deviation in soft tissue; a low-dose screen with a soft kernel has 20 to 40
 SMALL_LUNGS_ML = 1500.0  # both lungs at full inspiration: 3 to 7 litres in adults
@@ -69,7 +70,7 @@ def flags(volume: Volume, lungs: Lungs) -> tuple[str, ...]:
     found = (
         *_coverage(volume),
         *_lung_state(looked, inside, lungs),
-        *_contrast(looked, inside, spacing),
+        *_contrast(looked, _heart_side(inside, volume), spacing),
         *_metal(volume),
         *_noise(volume),
     )
@@ -112,11 +113,8 @@ def _lung_state(looked: npt.NDArray[np.float32], inside: Mask, lungs: Lungs) -> 
     return found
 
 
-def _contrast(looked: npt.NDArray[np.float32], inside: Mask, spacing: tuple[float, ...]) -> list[str]:
-    """Look for enhanced blood between the lungs: in the box of both lungs, soft tissue, smoothed over noise."""
-    if not inside.any():
-        return []
-    between = _between(inside)
+def _contrast(looked: npt.NDArray[np.float32], between: Mask, spacing: tuple[float, ...]) -> list[str]:
+    """Look for enhanced blood between the lungs: soft tissue, smoothed over noise."""
     smooth = ndimage.gaussian_filter(looked, [_SMOOTH_MM / step for step in spacing], truncate=2.0)
     tissue = smooth[between & (smooth > SOFT_TISSUE_HU[0]) & (smooth < SOFT_TISSUE_HU[1])]
     if len(tissue) == 0 or (tissue > ENHANCED_HU).mean() < ENHANCED_SHARE:
@@ -124,11 +122,19 @@ def _contrast(looked: npt.NDArray[np.float32], inside: Mask, spacing: tuple[floa
     return ["intravenous contrast: enhanced vessels; HU, calcification and solid parts are less certain"]
 
 
-def _between(inside: Mask) -> Mask:
-    """Give what lies between lung and lung in rows of the slices: mediastinum and heart, no spine, no ribs."""
-    before = np.maximum.accumulate(inside, axis=2)
-    after = np.maximum.accumulate(inside[:, :, ::-1], axis=2)[:, :, ::-1]
-    return np.asarray(before & after & ~inside)
+def _heart_side(inside: Mask, volume: Volume) -> Mask:
+    """Give what lies between lung and lung from side to side, in their middle from front to back: heart, no spine."""
+    across, back = (int(np.abs(volume.directions[axis]).argmax()) for axis in (0, 1))  # nearest to LPS +x and +y
+    before = np.maximum.accumulate(inside, axis=across)
+    after = np.flip(np.maximum.accumulate(np.flip(inside, across), axis=across), across)
+    places = np.flatnonzero(inside.any(axis=tuple(axis for axis in range(3) if axis != back)))
+    if len(places) == 0:
+        return np.zeros_like(inside)
+    share = (np.arange(inside.shape[back]) - places[0]) / max(1, int(places[-1] - places[0]))
+    if volume.directions[1, back] < 0:
+        share = 1 - share
+    chosen = (share > HEART_SHARE[0]) & (share < HEART_SHARE[1])
+    return np.asarray(before & after & ~inside & np.expand_dims(chosen, tuple(a for a in range(3) if a != back)))
 
 
 def _metal(volume: Volume) -> list[str]:

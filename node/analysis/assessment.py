@@ -26,7 +26,6 @@ Marked = Sequence[tuple[Candidate, NoduleMeasurement]]
 
 SMALL_NODULE_MM = 6.0  # below this, size and type are unreliable (MacMahon 2017, doi:10.1148/radiol.2017161659)
 LUNG_RADS_SLICE_MM = 2.5  # Lung-RADS v2022 is for slices of at most this (ACR-STR practice parameter, LDCT)
-THICK_SLICE_MM = 1.5  # above this, volumetry is unreliable (QIBA asks for at most 1.25 mm)
 UPPER_LOBES = frozenset({Lobe.LEFT_UPPER, Lobe.RIGHT_UPPER})
 
 
@@ -90,7 +89,7 @@ def _nodule(
         third=third_of(measured.center_kji, lungs, volume),
         brock=brock_range(*inputs),
         lung_rads=_lung_rads(measured),
-        warnings=_warnings(measured, volume),
+        warnings=_warnings(measured),
         pleura_mm=pleura_distance_mm(measured, lungs, volume),
         lobe=lobe,
         brock_2b=brock_2b_range(*inputs),
@@ -109,12 +108,10 @@ def _lung_rads(measured: NoduleMeasurement) -> LungRads:
     )
 
 
-def _warnings(measured: NoduleMeasurement, volume: Volume) -> tuple[str, ...]:
+def _warnings(measured: NoduleMeasurement) -> tuple[str, ...]:
     warnings = []
     if measured.mean_diameter_mm < SMALL_NODULE_MM:
         warnings.append(f"below {SMALL_NODULE_MM:g} mm: size and type are uncertain")
-    if volume.spacing_kji_mm[0] > THICK_SLICE_MM:
-        warnings.append(f"measured on slices {volume.spacing_kji_mm[0]:.1f} mm apart: volume is uncertain")
     if measured.attenuation is Attenuation.CALCIFIED:
         warnings.append(CALCIFIED_AS_SOLID)
     return tuple(warnings)

@@ -28,6 +28,7 @@ from node.errors import ConfigError
 from node.folder import opened
 from node.results.comparison import KnownNodule, Mark, compare, known_nodules, other_marks
 from node.results.context import DISCLAIMER
+from node.results.wording import probability_text
 from node.series.states import SeriesState
 
 EXIT_REFUSED = 3
@@ -101,7 +102,7 @@ def _tell_findings(console: Console, report: dict[str, Any], known: tuple[KnownN
             f"{nodule['mean_diameter_mm']:.1f}",
             f"{nodule['volume_mm3']:.0f}",
             nodule["attenuation"].replace("_", " "),
-            f"{nodule['probability']:.2f}",
+            probability_text(nodule["probability"]),
             nodule["lung_rads"] or "undetermined",
         )
     console.print(table)

@@ -23,6 +23,7 @@ from node.results.wording import (
     category_text,
     count_text,
     nodule_row,
+    score_meanings,
     unknown_inputs,
 )
 
@@ -86,6 +87,7 @@ def _result(series: AssembledSeries, findings: Findings) -> dict[str, Any]:
         "lungs": findings.lungs,
         "warnings": all_warnings(findings, series.notes),
         "unknown": unknown_inputs(findings),
+        "meanings": score_meanings(findings),
         "models": findings.models,
         "nodules": [{"row": nodule_row(n), "nodule": n, "colour": _css(n)} for n in findings.nodules],
     }

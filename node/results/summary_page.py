@@ -32,6 +32,7 @@ from node.results.wording import (
     all_warnings,
     category_text,
     nodule_row,
+    score_meanings,
     unknown_inputs,
 )
 
@@ -54,10 +55,9 @@ _COLUMNS = (
     ("Mean mm", "mean_mm", 500, "r"),
     ("Axes mm", "axes_mm", 615, "r"),
     ("mm³", "volume_mm3", 685, "r"),
-    ("HU", "mean_hu", 740, "r"),
-    ("Prob.", "probability", 790, "r"),
-    ("Brock", "brock", 893, "r"),
-    ("Susp.", "suspicion", 958, "r"),
+    ("Prob.", "probability", 752, "r"),
+    ("Brock", "brock", 868, "r"),
+    ("Susp.", "suspicion", 928, "r"),
     ("Lung-RADS", "lung_rads", 1056, "r"),
 )
 
@@ -178,6 +178,7 @@ def _small_print(canvas: Image.Image, y: float, series: AssembledSeries, finding
     paragraphs = [(models_line(findings), GREY)]
     if unknown := unknown_inputs(findings):
         paragraphs.append((f"Brock model 2a; not known, so given as a range: {', '.join(unknown)}.", GREY))
+    paragraphs += [(f"Susp.: probability of being {meaning}.", GREY) for meaning in score_meanings(findings)]
     paragraphs += [(text, AMBER) for text in all_warnings(findings, series.notes)]
     for number, (text, colour) in enumerate(paragraphs):
         room = int((PAGE_SIZE[1] - 16 - y) // (_SMALL * 1.4))

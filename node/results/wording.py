@@ -46,11 +46,21 @@ def nodule_row(nodule: Nodule) -> NoduleRow:
         axes_mm=f"{measured.long_axis.length_mm:.1f} × {measured.short_axis.length_mm:.1f}",
         volume_mm3=f"{measured.volume_mm3:.0f}",
         mean_hu=f"{measured.mean_hu:.0f}",
-        probability=f"{nodule.probability:.2f}",
+        probability=probability_text(nodule.probability),
         brock=risk_text(nodule.brock),
-        suspicion="" if nodule.malignancy is None else f"{_percent(nodule.malignancy.probability)} %",
+        suspicion="" if nodule.malignancy is None else suspicion_text(nodule.malignancy.probability),
         lung_rads=category_text(nodule.lung_rads),
     )
+
+
+def probability_text(probability: float) -> str:
+    """Write a probability to two places; none is ever certain."""
+    return ">0.99" if probability > 0.995 else "<0.01" if probability < 0.005 else f"{probability:.2f}"
+
+
+def suspicion_text(probability: float) -> str:
+    """Write a learned score in whole percent; none is ever certain."""
+    return ">99 %" if probability > 0.995 else "<1 %" if probability < 0.005 else f"{100 * probability:.0f} %"
 
 
 def risk_text(risk: RiskRange) -> str:
@@ -68,6 +78,11 @@ def count_text(findings: Findings) -> str:
     """Say how many nodules were marked."""
     count = len(findings.nodules)
     return "1 nodule marked" if count == 1 else f"{count or 'No'} nodules marked"
+
+
+def score_meanings(findings: Findings) -> tuple[str, ...]:
+    """Say what the learned scores are probabilities of, each once."""
+    return tuple(dict.fromkeys(n.malignancy.meaning for n in findings.nodules if n.malignancy))
 
 
 def unknown_inputs(findings: Findings) -> tuple[str, ...]:
