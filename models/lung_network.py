@@ -20,6 +20,7 @@ from torch import Tensor
 
 from models.axial import AxialOrder, axial_order
 from models.label_cleaning import cleaned
+from models.layers import half_precision
 from models.lung_slices import NETWORK_SIZE, NetworkSlices, network_input, network_slices, on_slices
 from models.terms import LOBE_LABELS
 from models.unet import UNet, UNetSettings
@@ -187,11 +188,8 @@ def _likeliest(answer: Tensor) -> Tensor:
 
 def _half_of(network: LungNetwork) -> torch.dtype | None:
     """Choose the 16-bit type to compute in; None is 32 bits. On a CPU only our own weights: theirs answer exactly."""
-    if network.device.type == "cuda":
-        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
-    known: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()  # of newer versions of torch
-    native = known.get("avx512_bf16", False) or known.get("amx_bf16", False)
-    return torch.bfloat16 if native and network.slice_step_mm > 0 else None
+    ours = network.slice_step_mm > 0
+    return half_precision(network.device) if ours or network.device.type == "cuda" else None
 
 
 def _block_centres(

@@ -132,15 +132,22 @@ def verified(card_path: Path) -> tuple[Card, Path]:
     return card, path
 
 
-def load_tensors(card_path: Path) -> tuple[Card, dict[str, torch.Tensor]]:
+def load_tensors(card_path: Path, architecture: str | None = None) -> tuple[Card, dict[str, torch.Tensor]]:
     """Load a verified safetensors file onto the CPU.
+
+    Parameters
+    ----------
+    architecture
+        What the card must say; None takes any.
 
     Raises
     ------
     WeightsError
-        It is missing, damaged or no safetensors file.
+        It is missing, damaged, of another architecture or no safetensors file.
     """
     card, path = verified(card_path)
+    if architecture not in (None, card.architecture):
+        raise WeightsError(f"{card_path}: holds {card.architecture}, not {architecture}; name the right card")
     try:
         return card, load_file(path)
     except (safetensors.SafetensorError, OSError) as error:

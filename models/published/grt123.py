@@ -19,7 +19,7 @@ from models.published.grt123_tiles import Tiles
 from models.published.inference import finite_outputs, half_of, in_batches, on_device, to_device
 from models.published.marks import candidates_of
 from models.volume import Volume
-from models.weights import WeightsError, fill, load_tensors
+from models.weights import fill, load_tensors
 
 ARCHITECTURE = "grt123-detector"
 # Sigmoid of -1, the logit above which the authors' own second stage takes a mark for a nodule (lfz/DSB2017,
@@ -61,9 +61,7 @@ class Grt123Detector:
         WeightsError
             They are missing, damaged, of another architecture or layout.
         """
-        card, tensors = load_tensors(card_path)
-        if card.architecture != ARCHITECTURE:
-            raise WeightsError(f"{card_path}: holds {card.architecture}, not {ARCHITECTURE}; name the right card")
+        card, tensors = load_tensors(card_path, ARCHITECTURE)
         network = NoduleNet()
         fill(network, tensors, card.name)
         threshold = float(card.settings.get("threshold", DEFAULT_THRESHOLD))

@@ -20,7 +20,7 @@ from models.published.grt123_image import LungImage, lung_image
 from models.published.grt123_network import STRIDE, CaseNet
 from models.published.inference import finite_outputs, in_batches, on_device
 from models.volume import Volume
-from models.weights import WeightsError, fill, load_tensors
+from models.weights import fill, load_tensors
 
 ARCHITECTURE = "grt123-classifier"
 MEANING = "lung cancer diagnosed within one year of the scan (Data Science Bowl 2017)"
@@ -60,9 +60,7 @@ class Grt123Classifier:
         WeightsError
             They are missing, damaged, of another architecture or layout.
         """
-        card, tensors = load_tensors(card_path)
-        if card.architecture != ARCHITECTURE:
-            raise WeightsError(f"{card_path}: holds {card.architecture}, not {ARCHITECTURE}; name the right card")
+        card, tensors = load_tensors(card_path, ARCHITECTURE)
         network = CaseNet()
         fill(network, tensors, card.name)
         return cls(on_device(network, device), detector, device, card.name)

@@ -25,7 +25,7 @@ from models.published.retinanet_boxes import Maps, marks_of
 from models.published.retinanet_network import RetinaNet
 from models.published.retinanet_windows import Plan, Triple, halved, plan_for, stitched
 from models.volume import Volume
-from models.weights import WeightsError, fill, load_tensors
+from models.weights import fill, load_tensors
 
 ARCHITECTURE = "monai-retinanet"
 SPACING_MM = (0.703125, 0.703125, 1.25)
@@ -76,9 +76,7 @@ class RetinaNetDetector:
         WeightsError
             They are missing, damaged, of another architecture or layout.
         """
-        card, tensors = load_tensors(card_path)
-        if card.architecture != ARCHITECTURE:
-            raise WeightsError(f"{card_path}: holds {card.architecture}, not {ARCHITECTURE}; name the right card")
+        card, tensors = load_tensors(card_path, ARCHITECTURE)
         network = RetinaNet()
         fill(network, tensors, card.name)
         threshold = float(card.settings.get("threshold", DEFAULT_THRESHOLD))

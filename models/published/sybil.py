@@ -80,9 +80,7 @@ class SybilScorer:
         WeightsError
             The file is missing, damaged or of another layout.
         """
-        card, tensors = load_tensors(card_path)
-        if card.architecture != ARCHITECTURE:
-            raise WeightsError(f"{card_path}: holds {card.architecture}, not {ARCHITECTURE}; name the right card")
+        card, tensors = load_tensors(card_path, ARCHITECTURE)
         members = tuple(_member(tensors, index, card.name, device) for index in range(MEMBERS))
         absent = [name for name in map(calibrator_name, range(1, YEARS + 1)) if name not in tensors]
         if absent:
