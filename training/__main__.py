@@ -14,6 +14,7 @@ from training.errors import TrainingError
 from training.evaluation import command as evaluation
 from training.explore import command as exploration
 from training.false_positives import command as false_positives
+from training.false_positives import joining
 from training.features import command as features
 from training.lungs import command as lungs
 from training.malignancy import command as malignancy
@@ -54,6 +55,7 @@ app.command("transfer")(transfer.transfer)
 app.command("transfer-predict")(transfer.transfer_predict)
 app.command("triplets-to-folders")(transfer.triplets_to_folders)
 app.command("false-positives")(false_positives.command)
+app.command("detector")(joining.command)
 app.command("lungs")(lungs.command)
 app.command("proposals")(proposals.command)
 app.command("mine")(proposals.mine)
