@@ -21,8 +21,8 @@ from node.analysis.models import Models, load_models
 from node.errors import AnalysisError
 
 SCOPE = (
-    "Searched for: nodules of 3 to 30 mm inside the lungs; masses above 30 mm are not found reliably. Not searched for: "
-    "tumours of the hilum and mediastinum, consolidation, effusion"
+    "Searched for: nodules of 3 to 30 mm inside the lungs; masses above 30 mm are not found reliably. Not searched "
+    "for: tumours of the hilum and mediastinum, consolidation, effusion"
 )
 
 
