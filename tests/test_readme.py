@@ -17,10 +17,12 @@ from node.results.codes import REASONS
 from node.results.context import DISCLAIMER
 from node.results.envelope import CAPTURE, NOTICE_REPORT, REPORT, SEGMENTATION, ObjectKind
 from node.series.states import SeriesState
+from training.__main__ import app
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+TRAINING = ROOT / "training" / "README.md"
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", TRAINING, *sorted((ROOT / "docs").glob("*.md"))]
 LARGEST_PICTURE_BYTES = 600_000
 SELECTION_ROW = "selection.*"
 
@@ -104,6 +106,20 @@ def test_every_command_line_on_the_pages_is_one_of_the_program() -> None:
             assert name in COMMANDS, f"{page.name}: pulmonode {name}"
 
 
+def test_the_task_table_names_the_tasks_of_training() -> None:
+    table = rows(TRAINING.read_text(encoding="utf-8"), "task")
+    named = [name for row in table for name in re.findall(r"`([\w-]+)`", row[0])]
+    assert sorted(named) == sorted(str(task.name) for task in app.registered_commands)
+
+
+def test_every_task_on_the_pages_is_one_of_training() -> None:
+    tasks = {task.name for task in app.registered_commands}
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        named = set(re.findall(r"(?:-m training|pulmonode train) ([a-z][a-z-]+)", text))
+        assert named <= tasks, f"{page.name}: {named - tasks}"
+
+
 def test_the_exit_codes_are_explained() -> None:
     assert [row[0] for row in rows(README, "exit code")] == ["0", "1", "2", "3"]
 
@@ -135,7 +151,7 @@ def test_what_a_destination_must_take_is_listed(kind: ObjectKind) -> None:
     assert f'{kind.series_number} "{kind.series_description}"' in README
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_relative_link_and_picture_leads_somewhere(page: Path) -> None:
     for link in links(page):
         if link.startswith("https://"):
