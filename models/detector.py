@@ -39,9 +39,9 @@ class Evidence:
     rules
         Logit of the shape rules; 0 where no blob was found.
     no_blob
-        1 where no blob was found.
+        1 where no blob was found; 0 for a mass.
     network
-        Logit of the candidate network; that of its least probability where it proposes nothing.
+        Logit of the candidate network; that of its least probability where it proposes nothing; 0 for a mass.
     mass
         1 for a body found by its mask.
     log_diameter
@@ -128,11 +128,9 @@ class NetworkDetector:
     def _places(self, volume: Volume, lungs: Lungs) -> list[Place]:
         proposed = propose(volume, lungs, self.candidates, self.device) if self.candidates is not None else ()
         places = [_of_blob(described) for described in describe_candidates(volume, lungs, self.device)]
-        places = joined(places, proposed, volume)
-        floor = _logit(LEAST_PROBABILITY)
-        return places + [
-            Place(m.center_kji, m.diameter_mm, 0.0, 1.0, floor, 1.0) for m in masses(volume, lungs, self.device)
-        ]
+        # Masses are larger than what blobs and network look for: their silence is no evidence against one.
+        found = [Place(m.center_kji, m.diameter_mm, mass=1.0) for m in masses(volume, lungs, self.device)]
+        return joined(places, proposed, volume) + found
 
 
 def joined(blobs: Sequence[Place], proposed: Sequence[Candidate], volume: Volume) -> list[Place]:
