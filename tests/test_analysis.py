@@ -11,6 +11,7 @@ import pytest
 import torch
 from pydicom import Dataset
 
+from models.detector_masses import Mass
 from models.findings import (
     AnalysisRefused,
     Attenuation,
@@ -24,6 +25,7 @@ from models.findings import (
 )
 from models.volume import AIR_HU, Volume
 from node.analysis.analyser import Analyser
+from node.analysis.assessment import unmarked_bodies
 from node.analysis.choice import ModelChoice
 from node.analysis.identity import rule_identity, source_digest
 from node.analysis.patient import patient_facts
@@ -175,6 +177,17 @@ def test_learned_scores_stand_beside_their_nodules(analyser: Analyser) -> None:
     for nodule in findings.nodules:
         assert nodule.malignancy is not None
         assert nodule.malignancy.probability == nodule.measurement.volume_mm3 / 1e5
+
+
+def test_a_large_body_that_is_no_marked_nodule_is_pointed_out(analyser: Analyser) -> None:
+    phantom = small_phantom()
+    findings = analyser.analyse(phantom.volume, PatientFacts())
+    suspect = findings.nodules[0]
+    body = Mass(suspect.measurement.center_kji, 40.0)
+    assert unmarked_bodies([body], findings.nodules, phantom.volume, findings.lungs) == ()
+    (said,) = unmarked_bodies([body], (), phantom.volume, findings.lungs)
+    assert said.startswith(f"soft tissue of about 40 mm in the {suspect.side.value} lung")
+    assert not any("soft tissue of about" in warning for warning in findings.warnings)
 
 
 def test_the_advice_is_for_the_most_suspicious_nodule_and_says_whom_it_is_for(analyser: Analyser) -> None:

@@ -8,13 +8,14 @@ from dataclasses import dataclass, replace
 
 import torch
 
+from models.detector_masses import masses
 from models.findings import AnalysisRefused, Findings, Lungs, Nodule, PatientFacts, PatientRisk
 from models.lung_rads import assess_exam
 from models.lungs import segment_lungs
 from models.nodules import above, measured_nodules
 from models.suitability import flags, refuse_unsuitable
 from models.volume import Volume
-from node.analysis.assessment import Marked, exam_category, follow_up, nodules_of
+from node.analysis.assessment import Marked, exam_category, follow_up, nodules_of, unmarked_bodies
 from node.analysis.choice import ModelChoice
 from node.analysis.device import resolve_device
 from node.analysis.models import Models, load_models
@@ -89,6 +90,8 @@ class Analyser:
         watch.lap("measurement")
         nodules = self._scored(found, volume, lungs, patient)
         risk, unscored = self._patient_risk(volume, lungs)
+        bodies = masses(volume, lungs, self.device)
+        unmarked = unmarked_bodies(bodies, nodules, volume, lungs)
         watch.lap("scores")
         return Findings(
             lungs=lungs,
@@ -97,7 +100,7 @@ class Analyser:
             models=self.models.identities,
             device=self.device_name,
             timings_s=watch.laps,
-            warnings=(*warnings, *unscored),
+            warnings=(*unmarked, *warnings, *unscored),
             patient_risk=risk,
             follow_up=follow_up(nodules, patient),
         )

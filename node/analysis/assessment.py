@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from models.brock import CALCIFIED_AS_SOLID, brock_2b_range, brock_range
+from models.detector_masses import Mass
 from models.findings import (
     Attenuation,
     Candidate,
@@ -48,6 +51,21 @@ def exam_category(assessed: LungRads, volume: Volume) -> LungRads:
         f"slices {spacing:.1f} mm apart, Lung-RADS asks for at most {LUNG_RADS_SLICE_MM:g} mm; "
         f"by what was marked: {marked}",
     )
+
+
+def unmarked_bodies(bodies: Sequence[Mass], nodules: Sequence[Nodule], volume: Volume, lungs: Lungs) -> tuple[str, ...]:
+    """Say which large bodies of soft tissue inside the lungs no nodule was marked in; they need a reader's eye."""
+    said = []
+    for body in bodies:
+        center = volume.to_patient(body.center_kji)
+        apart = [float(np.linalg.norm(center - np.asarray(nodule.center_lps_mm))) for nodule in nodules]
+        if min(apart, default=np.inf) > body.diameter_mm / 2:
+            side = side_of(body.center_kji, lungs, volume).value
+            said.append(
+                f"soft tissue of about {body.diameter_mm:.0f} mm in the {side} lung is not marked as a nodule: "
+                "it may be a mass, consolidation or effusion"
+            )
+    return tuple(said)
 
 
 def follow_up(nodules: Sequence[Nodule], patient: PatientFacts) -> FollowUp | None:
