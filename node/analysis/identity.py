@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from importlib import resources
 from importlib.metadata import version
+from pathlib import Path
 
 from models.findings import ModelIdentity
 
@@ -20,9 +21,9 @@ def rule_identity() -> ModelIdentity:
 
 
 def source_digest(package: str) -> str:
-    """Give one sha256 over the source files of a package, in the order of their names."""
+    """Give one sha256 over the source files of a package and its subpackages, in the order of their paths."""
+    root = Path(str(resources.files(package)))
     total = hashlib.sha256()
-    for file in sorted(resources.files(package).iterdir(), key=lambda file: file.name):
-        if file.name.endswith(".py"):
-            total.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
+    for file in sorted(root.rglob("*.py"), key=lambda file: file.relative_to(root).as_posix()):
+        total.update(file.relative_to(root).as_posix().encode() + b"\0" + file.read_bytes() + b"\0")
     return total.hexdigest()
