@@ -58,6 +58,9 @@ def test_tiny_crops_become_weights_with_a_card_that_the_detector_runs_on(tmp_pat
     written = train_stage(crops_file(tmp_path), tmp_path / "out", plan())
     card, tensors = load_tensors(tmp_path / "out" / "false-positives.json")
     assert card == written
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert "not for diagnosis" in page
+    assert page.count("labelled ") >= 2
     figures = {figure.name: figure for figure in card.figures}
     assert figures["AUC"].value > 0.9
     assert figures["AUC"].low is not None

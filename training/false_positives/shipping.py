@@ -13,6 +13,7 @@ from models.false_positives import CROP_PX, WINDOW_HU, FalsePositiveNetwork
 from models.weights import Card, Figure, save_weights
 from training.evaluation.scores import Floats, Indices, Interval, auc_interval, calibration, interval
 from training.false_positives.crops import Crops
+from training.false_positives.reporting import report
 from training.false_positives.task import AVERAGE, logits_of
 from training.logistic import fit_logistic
 
@@ -41,7 +42,7 @@ def joined(members: Sequence[Mapping[str, torch.Tensor]], width: int) -> FalsePo
 def ship(
     network: FalsePositiveNetwork, crops: Mapping[str, Crops], settings: Mapping[str, Any], source: str, folder: Path
 ) -> Card:
-    """Calibrate, measure and write the weights as 16-bit floats with their card."""
+    """Calibrate, measure and write the weights as 16-bit floats with their card, and ``report.html``."""
     network.load_state_dict({k: _halved(t) for k, t in network.state_dict().items()})
     device = next(network.parameters()).device
     slope, intercept = _platt(logits_of(network, crops["validation"], device), crops["validation"])
@@ -60,6 +61,7 @@ def ship(
         figures=_figures(logits, crops["test"]),
     )
     tensors = {k: t.half() if t.is_floating_point() else t for k, t in network.state_dict().items()}
+    report(card, logits, crops["test"], folder / "report.html")
     return save_weights(tensors, card, folder)
 
 
