@@ -16,6 +16,7 @@ from models.findings import (
     AnalysisRefused,
     Attenuation,
     Candidate,
+    LungRads,
     LungRadsCategory,
     Lungs,
     Malignancy,
@@ -25,7 +26,7 @@ from models.findings import (
 )
 from models.volume import AIR_HU, Volume
 from node.analysis.analyser import Analyser
-from node.analysis.assessment import unmarked_bodies
+from node.analysis.assessment import exam_category, unmarked_bodies
 from node.analysis.choice import ModelChoice
 from node.analysis.identity import rule_identity, source_digest
 from node.analysis.patient import patient_facts
@@ -188,6 +189,15 @@ def test_a_large_body_that_is_no_marked_nodule_is_pointed_out(analyser: Analyser
     (said,) = unmarked_bodies([body], (), phantom.volume, findings.lungs)
     assert said.startswith(f"soft tissue of about 40 mm in the {suspect.side.value} lung")
     assert not any("soft tissue of about" in warning for warning in findings.warnings)
+
+
+def test_a_large_body_that_is_no_marked_nodule_leaves_the_exam_undetermined() -> None:
+    thin = small_phantom((), shape=(30, 60, 60), spacing_kji_mm=(2.5, 5.0, 5.0)).volume
+    negative = LungRads(LungRadsCategory.NEGATIVE, "no nodule")
+    assert exam_category(negative, thin, ()) == negative
+    unsure = exam_category(negative, thin, ("soft tissue of about 59 mm in the left lung",))
+    assert unsure.category is None
+    assert unsure.basis == "soft tissue of about 59 mm in the left lung; by what was marked: 1"
 
 
 def test_the_advice_is_for_the_most_suspicious_nodule_and_says_whom_it_is_for(analyser: Analyser) -> None:

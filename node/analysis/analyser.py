@@ -96,7 +96,7 @@ class Analyser:
         return Findings(
             lungs=lungs,
             nodules=nodules,
-            lung_rads=exam_category(assess_exam(nodule.lung_rads for nodule in nodules), volume),
+            lung_rads=exam_category(assess_exam(nodule.lung_rads for nodule in nodules), volume, unmarked),
             models=self.models.identities,
             device=self.device_name,
             timings_s=watch.laps,

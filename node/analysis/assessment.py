@@ -40,17 +40,19 @@ def nodules_of(found: Marked, volume: Volume, lungs: Lungs, patient: PatientFact
     )
 
 
-def exam_category(assessed: LungRads, volume: Volume) -> LungRads:
-    """Leave the examination undetermined where its slices are too thick to rule a nodule out."""
-    spacing = round(volume.spacing_kji_mm[0], 2)
-    if spacing <= LUNG_RADS_SLICE_MM:
-        return assessed
+def exam_category(assessed: LungRads, volume: Volume, unmarked: Sequence[str]) -> LungRads:
+    """Leave the examination undetermined where it cannot be ruled out that there is more than what was marked.
+
+    That is so with slices too thick for nodules, and with large bodies that are no marked nodule (``unmarked_bodies``).
+    """
     marked = assessed.category.value if assessed.category else "undetermined"
-    return LungRads(
-        None,
-        f"slices {spacing:.1f} mm apart, Lung-RADS asks for at most {LUNG_RADS_SLICE_MM:g} mm; "
-        f"by what was marked: {marked}",
-    )
+    spacing = round(volume.spacing_kji_mm[0], 2)
+    if unmarked:
+        return LungRads(None, f"{unmarked[0]}; by what was marked: {marked}")
+    if spacing > LUNG_RADS_SLICE_MM:
+        needed = f"Lung-RADS asks for at most {LUNG_RADS_SLICE_MM:g} mm"
+        return LungRads(None, f"slices {spacing:.1f} mm apart, {needed}; by what was marked: {marked}")
+    return assessed
 
 
 def unmarked_bodies(bodies: Sequence[Mass], nodules: Sequence[Nodule], volume: Volume, lungs: Lungs) -> tuple[str, ...]:
