@@ -29,13 +29,14 @@ def command(
     out: Annotated[Path, typer.Argument(help="Folder for checkpoints, curves, weights, cards and report.html.")],
     epochs: Annotated[int, typer.Option(min=1)] = 40,
     folds: Annotated[int, typer.Option(min=3, help="Parts of the patients; a network for every pair of them.")] = 5,
+    repeats: Annotated[int, typer.Option(min=1, help="Networks for each pair; their scores are averaged.")] = 1,
     seed: Annotated[int, typer.Option(min=0)] = 0,
     width: Annotated[int, typer.Option(min=4, help="Channels of the first stage of a network.")] = 16,
     device: Annotated[str, typer.Option(help="cpu, cuda or cuda:n.")] = "cpu",
 ) -> None:
     """Train the model of how suspicious radiologists find a nodule; a run that was killed goes on."""
     run = RunSettings(epochs, patience=epochs, seed=seed, monitor="validation_loss", larger_is_better=False)
-    plan = Plan(run, Hyperparameters(width=width), folds, torch.device(device))
+    plan = Plan(run, Hyperparameters(width=width), folds, torch.device(device), repeats)
     card = train_malignancy(data, out, plan)
     for figure in card.figures:
         limits = "" if figure.low is None else f" (95 % {figure.low} to {figure.high})"
@@ -66,13 +67,13 @@ def train_malignancy(data: Path, out: Path, plan: Plan) -> Card:
     folds = folds_of(triplets.patients, plan.folds, plan.run.seed)
     known = _Known(triplets, folds, measurements_of(triplets), strangers_scores(trained, triplets, folds, plan))
     source = (
-        f"python -m training malignancy, {plan.folds} folds, {plan.run.epochs} epochs, seed {plan.run.seed}, "
-        f"data sha256 {fingerprint[:12]}"
+        f"python -m training malignancy, {plan.folds} folds, {plan.repeats} networks a pair, "
+        f"{plan.run.epochs} epochs, seed {plan.run.seed}, data sha256 {fingerprint[:12]}"
     )
     figures = _measured(known, source, out)
     rows = np.column_stack((known.measurements, without(known.scores, folds)))[triplets.decided]
     scorer = fit_scorer(rows, triplets.suspicious[triplets.decided], folds[triplets.decided], plan.run.seed)
-    network = joined(trained, plan.chosen.width)
+    network = joined([weights for several in trained.values() for weights in several], plan.chosen.width)
     return ship(Product(scorer, network, plan.chosen.width, _described(triplets), source, figures), out)
 
 

@@ -1,10 +1,10 @@
-"""The networks: one for every pair of folds, trained on neither, so that every score is given by a stranger."""
+"""The networks: some for every pair of folds, trained on neither, so that every score is given by a stranger."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from itertools import combinations
+from itertools import combinations, product
 from pathlib import Path
 
 import numpy as np
@@ -25,16 +25,17 @@ _SEEDS_APART = 1000  # networks of neighbouring seeds do not share theirs
 
 @dataclass(frozen=True)
 class Plan:
-    """How the networks are trained: ``folds`` of patients, and what each network has."""
+    """How the networks are trained: ``folds`` of patients, ``repeats`` networks for each pair of folds."""
 
     run: RunSettings
     chosen: Hyperparameters
     folds: int
     device: torch.device
+    repeats: int = 1
 
 
-def train_networks(triplets: Triplets, plan: Plan, fingerprint: str, out: Path) -> dict[Pair, Weights]:
-    """Train a network for every pair of folds, in folders of their own; finished ones are not trained again.
+def train_networks(triplets: Triplets, plan: Plan, fingerprint: str, out: Path) -> dict[Pair, tuple[Weights, ...]]:
+    """Train the networks of every pair of folds, in folders of their own; finished ones are not trained again.
 
     Raises
     ------
@@ -43,33 +44,35 @@ def train_networks(triplets: Triplets, plan: Plan, fingerprint: str, out: Path) 
     """
     targets = Targets(triplets)
     folds = folds_of(triplets.patients, plan.folds, plan.run.seed)
-    trained: dict[Pair, Weights] = {}
-    for number, pair in enumerate(combinations(range(plan.folds), 2)):
+    pairs = tuple(combinations(range(plan.folds), 2))
+    trained: dict[Pair, tuple[Weights, ...]] = dict.fromkeys(pairs, ())
+    for number, (repeat, pair) in enumerate(product(range(plan.repeats), pairs)):
         run = replace(plan.run, seed=plan.run.seed * _SEEDS_APART + number)
         split = _split(triplets, np.flatnonzero(~np.isin(folds, pair)), run.seed)
         torch.manual_seed(run.seed)
         task = MalignancyTask(targets, split, plan.chosen, run.epochs, plan.device)
         identity = {"data": fingerprint, "chosen": asdict(plan.chosen), "folds": plan.folds, "without": list(pair)}
-        trained[pair] = train(task, run, identity, out / f"without-{pair[0]}-{pair[1]}").weights
+        folder = out / f"without-{pair[0]}-{pair[1]}-repeat-{repeat}"
+        trained[pair] += (train(task, run, identity, folder).weights,)
     return trained
 
 
-def joined(trained: Mapping[Pair, Weights], width: int) -> MalignancyNetwork:
+def joined(trained: Sequence[Weights], width: int) -> MalignancyNetwork:
     """Put networks of one member each into one network, in evaluation mode, with weights as 16-bit floats hold them."""
     network = MalignancyNetwork(len(trained), width)
-    for member, weights in zip(network.members, trained.values(), strict=True):
+    for member, weights in zip(network.members, trained, strict=True):
         member.load_state_dict({name.removeprefix("members.0."): tensor for name, tensor in weights.items()})
     network.load_state_dict({name: _rounded(tensor) for name, tensor in network.state_dict().items()})
     return network.eval()
 
 
 def strangers_scores(
-    trained: Mapping[Pair, Weights], triplets: Triplets, folds: npt.NDArray[np.int64], plan: Plan
+    trained: Mapping[Pair, tuple[Weights, ...]], triplets: Triplets, folds: npt.NDArray[np.int64], plan: Plan
 ) -> dict[Pair, Floats]:
-    """Score with each network the nodules of the two folds that it did not see: (N, 3) for each pair, NaN elsewhere."""
+    """Score with each pair's networks the nodules that they did not see: (N, 3) for each pair, NaN elsewhere."""
     scores = {}
     for pair, weights in trained.items():
-        network = joined({pair: weights}, plan.chosen.width).to(plan.device)
+        network = joined(weights, plan.chosen.width).to(plan.device)
         unseen = np.flatnonzero(np.isin(folds, pair))
         scores[pair] = np.full((len(triplets), len(SCORES)), np.nan)
         scores[pair][unseen] = scores_of(network, [triplets.cases[n] for n in unseen]).double().numpy()
