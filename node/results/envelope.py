@@ -17,6 +17,12 @@ from pydicom.uid import (
     UID,
     Comprehensive3DSRStorage,
     ExplicitVRLittleEndian,
+    GrayscaleSoftcopyPresentationStateStorage,
+    JPEGBaseline8Bit,
+    JPEGLSLossless,
+    KeyObjectSelectionDocumentStorage,
+    LabelMapSegmentationStorage,
+    MultiFrameTrueColorSecondaryCaptureImageStorage,
     SecondaryCaptureImageStorage,
     SegmentationStorage,
 )
@@ -41,11 +47,24 @@ class ObjectKind:
     modality: str
     series_number: int
     series_description: str
+    transfer_syntax_uid: UID = ExplicitVRLittleEndian
 
 
 SEGMENTATION: Final = ObjectKind("SEG", SegmentationStorage, "SEG", 9001, "AI Lung nodules SEG")
+LABELMAP: Final = ObjectKind(
+    "SEG-LABELMAP", LabelMapSegmentationStorage, "SEG", 9002, "AI Lung nodules SEG", JPEGLSLossless
+)
 REPORT: Final = ObjectKind("SR", Comprehensive3DSRStorage, "SR", 9101, "AI Lung nodule report")
 CAPTURE: Final = ObjectKind("SC", SecondaryCaptureImageStorage, "OT", 9201, "AI Lung nodule overlay")
+CAPTURE_MULTI: Final = ObjectKind(
+    "SC-MULTI", MultiFrameTrueColorSecondaryCaptureImageStorage, "OT", 9202, "AI Lung nodule overlay"
+)
+CAPTURE_JPEG: Final = replace(CAPTURE, name="SC-JPEG", series_number=9203, transfer_syntax_uid=JPEGBaseline8Bit)
+CAPTURE_JPEG_LS: Final = replace(CAPTURE, name="SC-JPEGLS", series_number=9204, transfer_syntax_uid=JPEGLSLossless)
+PRESENTATION_STATE: Final = ObjectKind(
+    "PR", GrayscaleSoftcopyPresentationStateStorage, "PR", 9301, "AI Lung nodule marks"
+)
+KEY_OBJECTS: Final = ObjectKind("KO", KeyObjectSelectionDocumentStorage, "KO", 9401, "AI Key images")
 NOTICE_REPORT: Final = ObjectKind("notice SR", Comprehensive3DSRStorage, "SR", 9101, "AI Lung NOT PROCESSED")
 NOTICE_CAPTURE: Final = ObjectKind("notice SC", SecondaryCaptureImageStorage, "OT", 9201, "AI Lung NOT PROCESSED")
 
@@ -69,7 +88,7 @@ def complete(
     dataset.SeriesDescription = kind.series_description
     _add_equipment(dataset, context, models)
     _add_dates(dataset, context)
-    _add_file_meta(dataset)
+    _add_file_meta(dataset, kind)
     return dataset
 
 
@@ -157,12 +176,12 @@ def _add_dates(dataset: Dataset, context: ResultContext) -> None:
         setattr(dataset, f"{stem}Time", time)
 
 
-def _add_file_meta(dataset: Dataset) -> None:
+def _add_file_meta(dataset: Dataset, kind: ObjectKind) -> None:
     meta = FileMetaDataset()
     meta.FileMetaInformationVersion = b"\x00\x01"
     meta.MediaStorageSOPClassUID = dataset.SOPClassUID
     meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
-    meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    meta.TransferSyntaxUID = kind.transfer_syntax_uid
     meta.ImplementationClassUID = IMPLEMENTATION_CLASS_UID
     meta.ImplementationVersionName = IMPLEMENTATION_VERSION_NAME
     dataset.file_meta = meta
