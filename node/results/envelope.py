@@ -21,7 +21,6 @@ from pydicom.uid import (
     JPEGBaseline8Bit,
     JPEGLSLossless,
     KeyObjectSelectionDocumentStorage,
-    LabelMapSegmentationStorage,
     MultiFrameTrueColorSecondaryCaptureImageStorage,
     SecondaryCaptureImageStorage,
     SegmentationStorage,
@@ -33,6 +32,7 @@ from node.results import codes
 from node.results.context import DISCLAIMER, MANUFACTURER, MODEL_NAME, ResultContext
 from node.results.source_attributes import SourceAttributes, ascii_text
 
+LABELMAP_STORAGE: Final = UID("1.2.840.10008.5.1.4.1.1.66.7")  # Label Map Segmentation Storage, PS3.4 Table B.5-1
 IMPLEMENTATION_CLASS_UID: Final = UID("2.25.183843339828361347891039334855826843592")  # ours for ever, PS3.7 D.3.3.2
 IMPLEMENTATION_VERSION_NAME: Final = "PULMONODE"
 _LO_LENGTH, _ST_LENGTH = 64, 1024  # PS3.5 Table 6.2-1
@@ -51,9 +51,7 @@ class ObjectKind:
 
 
 SEGMENTATION: Final = ObjectKind("SEG", SegmentationStorage, "SEG", 9001, "AI Lung nodules SEG")
-LABELMAP: Final = ObjectKind(
-    "SEG-LABELMAP", LabelMapSegmentationStorage, "SEG", 9002, "AI Lung nodules SEG", JPEGLSLossless
-)
+LABELMAP: Final = ObjectKind("SEG-LABELMAP", LABELMAP_STORAGE, "SEG", 9002, "AI Lung nodules SEG", JPEGLSLossless)
 REPORT: Final = ObjectKind("SR", Comprehensive3DSRStorage, "SR", 9101, "AI Lung nodule report")
 CAPTURE: Final = ObjectKind("SC", SecondaryCaptureImageStorage, "OT", 9201, "AI Lung nodule overlay")
 CAPTURE_MULTI: Final = ObjectKind(
