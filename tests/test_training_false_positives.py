@@ -16,9 +16,11 @@ from models.volume import Volume
 from models.weights import WeightsError, load_tensors
 from training.__main__ import app
 from training.errors import TrainingError
+from training.false_positives import joining
 from training.false_positives.command import Plan, train_stage
 from training.false_positives.crops import augmented, read_crops
-from training.false_positives.evidence import NAMES, Gathered, nodules_at
+from training.false_positives.evidence import NAMES, Gathered, crops_at, nodules_at
+from training.false_positives.join_report import Judged, worst_cases
 from training.false_positives.joining import WITHOUT_NETWORK, join, write
 from training.false_positives.scans import BENCHMARK_SEEDS, CALIBRATION_SEEDS, held_apart
 from training.false_positives.task import Hyperparameters
@@ -167,30 +169,66 @@ def scans(count: int = 4) -> list[Gathered]:
     for _ in range(count):
         rows = np.zeros((32, len(NAMES)))
         rows[:, NAMES.index("cuts")] = np.where(nodule >= 0, 3.0, -3.0) + rng.normal(size=32)
-        gathered.append(Gathered(rows, nodule, 3))
+        crops = np.repeat(np.arange(32, dtype=np.uint8), 48 * 48).reshape(32, 48, 48)
+        gathered.append(Gathered(rows, nodule, 3, crops))
     return gathered
 
 
 def test_the_join_trusts_the_witness_that_knows_and_says_what_it_misses(tmp_path: Path) -> None:
-    fitted = join(scans(), WITHOUT_NETWORK)
-    assert fitted.calibration.weights["cuts"] > 0.5
-    assert fitted.calibration.weights["rules"] == pytest.approx(0.0, abs=1e-6)
-    assert fitted.sensitivity == pytest.approx(2 / 3)
-    assert fitted.false_marks <= 1.0
-    write(fitted, 4, "test", tmp_path)
+    fitted, judged = join(scans(), WITHOUT_NETWORK)
+    assert fitted.weights["cuts"] > 0.5
+    assert fitted.weights["rules"] == pytest.approx(0.0, abs=1e-6)
+    assert judged.sensitivity(fitted.threshold) == pytest.approx(2 / 3)
+    assert judged.false_places(fitted.threshold) <= 1.0
+    write(fitted, judged, "test", tmp_path)
     card, tensors = load_tensors(tmp_path / "detector.json")
-    assert calibration_of(card, tensors) == fitted.calibration
+    assert calibration_of(card, tensors) == fitted
+    found = card.figures[0]
+    assert found.low is not None
+    assert found.high is not None
+    assert found.low <= found.value <= found.high
     assert json.loads((tmp_path / "detector.json").read_text())["settings"]["candidate_network"] is False
 
 
 def test_scans_without_a_found_nodule_cannot_be_joined() -> None:
-    nothing = [Gathered(scan.rows, np.full(32, -1), 3) for scan in scans()]
+    nothing = [Gathered(scan.rows, np.full(32, -1), 3, scan.crops) for scan in scans()]
     with pytest.raises(TrainingError, match="no nodule that was found"):
         join(nothing, WITHOUT_NETWORK)
 
 
+def test_the_worst_places_of_the_join_are_shown_with_their_own_pictures() -> None:
+    told = scans(1)[0]
+    said = np.where(told.nodule >= 0, 1.0, 0.0)
+    said[7] = 0.8
+    worst = worst_cases(Judged([told], [said]))[0]
+    assert worst.caption == "no nodule, said 0.80"
+    assert (worst.pixels == 7).all()
+
+
+def test_a_crop_of_a_place_at_the_border_is_black_beyond_it() -> None:
+    volume = Volume(np.full((3, 60, 60), 300, np.int16), np.diag([1.0, 1.0, 1.0, 1.0])[[2, 1, 0, 3]])
+    (crop,) = crops_at(volume, np.array([[1.0, 0.0, 30.0]]))
+    assert not crop[:24].any()
+    assert (crop[24:] == 255).all()
+
+
+def test_the_task_detector_ends_in_weights_a_card_and_a_report(
+    tmp_path: Path, shared_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = dict(enumerate(scans(), start=CALIBRATION_SEEDS[0]))
+    monkeypatch.setattr(joining, "made_scan", lambda seed, *_args, **_named: seed)
+    monkeypatch.setattr(joining, "gather", lambda _detector, seed: made[seed])
+    arguments = ["detector", str(shared_data / "lidc-nodule-stacks.npz"), str(tmp_path), "--scans", "4"]
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 0, done.output
+    assert load_tensors(tmp_path / "detector.json")[0].settings["threshold"] >= 0.1
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "false places a scan" in page
+    assert "Worst cases" in page
+
+
 def test_coefficients_of_another_number_are_refused(tmp_path: Path) -> None:
-    write(join(scans(), WITHOUT_NETWORK), 4, "test", tmp_path)
+    write(*join(scans(), WITHOUT_NETWORK), "test", tmp_path)
     card, tensors = load_tensors(tmp_path / "detector.json")
     with pytest.raises(WeightsError):
         calibration_of(card, {**tensors, "weights": tensors["weights"][:2]})

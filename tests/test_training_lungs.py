@@ -46,6 +46,9 @@ def test_a_run_ends_in_weights_that_the_node_loads(tmp_path: Path) -> None:
     network = lung_network(*load_tensors(tmp_path / "lungs.json"), CPU)
     assert network_labels(small_phantom().volume, network).shape == small_phantom().volume.shape
     assert (tmp_path / "curves.png").exists()
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "Dice right" in page
+    assert page.count("truth green, answer red") >= 12  # as text and as alternative of each picture
 
 
 def test_a_run_goes_on_where_it_was_killed(tmp_path: Path) -> None:

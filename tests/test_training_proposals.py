@@ -17,8 +17,10 @@ from models.proposals import HU_RANGE, marks_of
 from models.weights import load_tensors
 from training.__main__ import app
 from training.errors import TrainingError
+from training.evaluation.froc import Annotation, Mark, froc
 from training.proposals import command
 from training.proposals.levels import PUBLISHED_GAIN, LevelResult, ProposalSettings, ScanSets, three_levels
+from training.proposals.reporting import worst_cases
 from training.proposals.scan import GREYS, WorkedScan, save_scan
 from training.proposals.shipping import ship, table
 from training.proposals.sources import Sources
@@ -167,6 +169,23 @@ def test_the_task_proposals_writes_weights_card_and_table(
     card, _ = load_tensors(tmp_path / "out" / "candidates.json")
     assert "real scans with 4 nodules" in card.training_data
     assert len(json.loads((tmp_path / "out" / "levels.json").read_text())) == 3
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert "Three levels of hard mining" in page
+    assert "FROC curve" in page
+
+
+def test_a_report_shows_the_nodule_that_was_missed_and_the_false_mark(
+    sets: ScanSets, run: tuple[list[LevelResult], Path]
+) -> None:
+    scan = sets.held_out[0]
+    k, j, i, diameter = scan.nodules[0].tolist()
+    center, beside = (k, j, i), (5.0, 5.0, 5.0)
+    measured = froc([Annotation(scan.name, center, diameter)], [], [Mark(scan.name, beside, 0.9)], [scan.name])
+    missed, false = worst_cases(run[0][-1]._replace(froc=measured), sets.held_out)
+    assert missed.caption == "missed: 10 mm"
+    assert false.caption == "no nodule, said 0.90"
+    middle = missed.pixels.shape[0] // 2
+    assert missed.pixels[middle, middle].tolist() == [int(scan.grey[round(k), round(j), round(i)])] * 3
 
 
 def test_sides_that_are_no_numbers_are_a_clear_error(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Annotated
@@ -17,10 +17,10 @@ from rich.console import Console
 from models.candidate_network import CandidateNetwork
 from models.detector import Calibration, NetworkDetector
 from models.detector_loading import STAGE, candidate_network, false_positive_stage
-from models.weights import Card, Figure, load_tensors, save_weights, sha256_of, shipped_card
+from models.weights import Card, load_tensors, save_weights, sha256_of, shipped_card
 from training.errors import TrainingError
-from training.evaluation.scores import calibration
 from training.false_positives.evidence import NAMES, Gathered, gather
+from training.false_positives.join_report import THRESHOLDS, Judged, report
 from training.false_positives.scans import CALIBRATION_SEEDS, held_apart, made_scan
 from training.logistic import fit_logistic
 from training.planting import Stacks, load_stacks
@@ -30,17 +30,6 @@ WITHOUT_NETWORK = ("cuts", "rules", "no_blob", "mass", "log_diameter")
 WITH_NETWORK = (*WITHOUT_NETWORK, "network")
 RIDGE = 0.5
 MOST_FALSE = 1.0  # false marks a generated scan at the default threshold
-_THRESHOLDS = np.arange(0.1, 0.95, 0.05)
-
-
-@dataclass(frozen=True)
-class Joined:
-    """A fit and what leaving one scan out at a time says of it."""
-
-    calibration: Calibration
-    sensitivity: float
-    false_marks: float
-    error: float
 
 
 def command(
@@ -53,13 +42,14 @@ def command(
     scans: Annotated[int, typer.Option(min=2, max=len(CALIBRATION_SEEDS))] = 30,
     device: Annotated[str, typer.Option(help="cpu, cuda or cuda:n.")] = "cpu",
 ) -> None:
-    """Fit how blobs, networks and shape rules are joined into one probability; writes detector.safetensors and card."""
+    """Fit how blobs, networks and shape rules are joined into one probability; writes weights, card and report."""
     detector = unjoined(stage or shipped_card(STAGE), candidates, torch.device(device))
     names = WITHOUT_NETWORK if candidates is None else WITH_NETWORK
     gathered = list(gathered_scans(held_apart(load_stacks(stacks), benchmark=False), detector, scans, out))
-    fitted = join(gathered, names)
+    fitted, judged = join(gathered, names)
     source = f"python -m training detector --scans {scans}, on {device}, stacks sha256 {sha256_of(stacks)[:12]}"
-    card = write(fitted, scans, source, out)
+    card = write(fitted, judged, source, out)
+    report(card, judged, fitted, out / "report.html")
     for figure in card.figures:
         Console(stderr=True).print(f"{figure.name}: {figure.value}, {figure.data}", highlight=False)
 
@@ -80,12 +70,12 @@ def gathered_scans(stacks: Stacks, detector: NetworkDetector, scans: int, folder
         path = folder / f"evidence-{seed}{'-network' if detector.candidates else ''}.npz"
         if not path.exists():
             found = gather(detector, made_scan(seed, stacks, with_mass=True))
-            np.savez(path, rows=found.rows, nodule=found.nodule, nodules=found.nodules)
+            _save(found, path)
         with np.load(path) as file:
-            yield Gathered(file["rows"], file["nodule"], int(file["nodules"]))
+            yield Gathered(file["rows"], file["nodule"], int(file["nodules"]), file["crops"])
 
 
-def join(scans: Sequence[Gathered], names: Sequence[str]) -> Joined:
+def join(scans: Sequence[Gathered], names: Sequence[str]) -> tuple[Calibration, Judged]:
     """Fit on all scans; choose the threshold and measure with one scan left out at a time.
 
     Raises
@@ -97,23 +87,15 @@ def join(scans: Sequence[Gathered], names: Sequence[str]) -> Joined:
     if not (everywhere >= 0).any() or not (everywhere == -1).any():
         raise TrainingError("the scans hold no nodule that was found, or nothing else; make more scans")
     apart = [_probabilities(_fitted([*scans[:n], *scans[n + 1 :]], names), scan) for n, scan in enumerate(scans)]
-    threshold = next((t for t in _THRESHOLDS if _false_marks(scans, apart, t) <= MOST_FALSE), _THRESHOLDS[-1])
-    counted = [scan.nodule > -2 for scan in scans]
-    labels = np.concatenate([scan.nodule[c] >= 0 for scan, c in zip(scans, counted, strict=True)])
-    said = np.concatenate([p[c] for p, c in zip(apart, counted, strict=True)])
-    return Joined(
-        replace(_fitted(scans, names), threshold=round(float(threshold), 2)),
-        _sensitivity(scans, apart, threshold),
-        _false_marks(scans, apart, threshold),
-        calibration(labels, said).error,
-    )
+    judged = Judged(scans, apart)
+    threshold = next((t for t in THRESHOLDS if judged.false_places(t) <= MOST_FALSE), THRESHOLDS[-1])
+    return replace(_fitted(scans, names), threshold=round(float(threshold), 2)), judged
 
 
-def write(fitted: Joined, scans: int, source: str, folder: Path) -> Card:
+def write(chosen: Calibration, judged: Judged, source: str, folder: Path) -> Card:
     """Write coefficients and card."""
-    chosen = fitted.calibration
+    scans = len(judged.scans)
     data = f"{scans} generated scans with planted real nodules, one left out at a time; places before one mark a place"
-    at = f"at {chosen.threshold:g}"
     card = Card(
         name=NAME,
         version=VERSION,
@@ -129,11 +111,7 @@ def write(fitted: Joined, scans: int, source: str, folder: Path) -> Card:
             "threshold": chosen.threshold,
             "candidate_network": "network" in chosen.weights,
         },
-        figures=(
-            Figure(f"sensitivity {at}", round(fitted.sensitivity, 3), data),
-            Figure(f"false places a scan {at}", round(fitted.false_marks, 2), data),
-            Figure("expected calibration error, 10 bins", round(fitted.error, 4), data),
-        ),
+        figures=judged.figures(chosen.threshold, data),
     )
     weights = torch.tensor(list(chosen.weights.values()), dtype=torch.float64)
     intercept = torch.tensor(chosen.intercept, dtype=torch.float64)
@@ -153,11 +131,8 @@ def _probabilities(fitted: Calibration, scan: Gathered) -> npt.NDArray[np.float6
     return np.asarray(1 / (1 + np.exp(-np.clip(logits, -50, 50))))
 
 
-def _false_marks(scans: Sequence[Gathered], said: Sequence[npt.NDArray[np.float64]], threshold: float) -> float:
-    return float(np.mean([((p >= threshold) & (s.nodule == -1)).sum() for s, p in zip(scans, said, strict=True)]))
-
-
-def _sensitivity(scans: Sequence[Gathered], said: Sequence[npt.NDArray[np.float64]], threshold: float) -> float:
-    """Count the nodules with a place at or above the threshold."""
-    found = sum(len(np.unique(s.nodule[(p >= threshold) & (s.nodule >= 0)])) for s, p in zip(scans, said, strict=True))
-    return found / max(1, sum(scan.nodules for scan in scans))
+def _save(found: Gathered, path: Path) -> None:
+    """Write the evidence of a scan aside and move it into place."""
+    aside = path.with_name(f".{path.stem}.part.npz")
+    np.savez(aside, rows=found.rows, nodule=found.nodule, nodules=found.nodules, crops=found.crops)
+    aside.replace(path)

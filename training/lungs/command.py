@@ -1,10 +1,9 @@
-"""``python -m training lungs``: makes slices, trains the compact lung network, writes weights and card."""
+"""``python -m training lungs``: makes slices, trains the compact lung network, writes weights, card and report."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -15,12 +14,12 @@ from rich.console import Console
 
 from models.components import Mask
 from models.unet import UNet, UNetSettings
-from models.weights import Card, Figure, save_weights, sha256_of
+from models.weights import Card, save_weights, sha256_of
 from training.errors import TrainingError
-from training.evaluation.scores import Floats, Indices, interval
-from training.loop import RunSettings, train
+from training.loop import RunSettings, Trained, train
+from training.lungs.reporting import figures_of, report
 from training.lungs.slices import Slices, generated, labelled_by_rules, load_slices, save_slices
-from training.lungs.task import SIDES, LungRun, LungTask, answered, dice_of
+from training.lungs.task import LungRun, LungTask, answered
 
 NAME, VERSION = "lungs", "1"
 HELD_OUT = 5  # every fifth generated scan is not trained on
@@ -87,8 +86,8 @@ def train_lungs(out: Path, plan: Plan) -> Card:
     settings = RunSettings(plan.run.epochs, plan.run.epochs, plan.seed, monitor="dice", larger_is_better=True)
     fingerprint = sha256_of(path)
     identity = {"data": fingerprint, "run": asdict(plan.run), "network": asdict(plan.network)}
-    weights = train(task, settings, identity, out).weights
-    return _shipped(weights, slices, held, plan, out, f"data sha256 {fingerprint[:12]}")
+    trained = train(task, settings, identity, out)
+    return _shipped(trained, slices, held, plan, out, f"data sha256 {fingerprint[:12]}")
 
 
 def _made(plan: Plan) -> Iterator[Slices]:
@@ -99,11 +98,13 @@ def _made(plan: Plan) -> Iterator[Slices]:
         yield from labelled_by_rules(plan.real, FIRST_REAL_SCAN)
 
 
-def _shipped(weights: dict[str, torch.Tensor], slices: Slices, held: Mask, plan: Plan, out: Path, data: str) -> Card:
-    """Round the weights to 16 bits, measure them and write them with their card."""
-    rounded = {name: t.half().float() if t.is_floating_point() else t for name, t in weights.items()}
+def _shipped(trained: Trained, slices: Slices, held: Mask, plan: Plan, out: Path, data: str) -> Card:
+    """Round the weights to 16 bits, measure them, write them with their card and the report."""
+    rounded = {name: t.half().float() if t.is_floating_point() else t for name, t in trained.weights.items()}
     network = UNet(plan.network).to(plan.device).eval()
     network.load_state_dict(rounded)
+    judged = slices.where(held)
+    answers = answered(network, judged.hu, plan.device)
     card = Card(
         name=NAME,
         version=VERSION,
@@ -115,10 +116,12 @@ def _shipped(weights: dict[str, torch.Tensor], slices: Slices, held: Mask, plan:
         licence="Apache-2.0; real series, if any, under the licences of their collections",
         source=f"python -m training lungs, {plan.run.epochs} epochs, seed {plan.seed}, {data}",
         settings={**asdict(plan.network), "slice_step_mm": SLICE_STEP_MM},
-        figures=_figures(network, slices.where(held), plan.device),
+        figures=figures_of(judged, answers),
     )
     tensors = {name: t.half() if t.is_floating_point() else t for name, t in rounded.items()}
-    return save_weights(tensors, card, out)
+    saved = save_weights(tensors, card, out)
+    report(saved, tuple(trained.history), judged, answers, out / "report.html")
+    return saved
 
 
 def _training_data(slices: Slices, held: Mask, source: str) -> str:
@@ -127,20 +130,3 @@ def _training_data(slices: Slices, held: Mask, source: str) -> str:
     real, made = (len(np.unique(learnt.scan[kind])) for kind in (learnt.real, ~learnt.real))
     text = f"{made} generated chests of one anatomy, their slices bent, mirrored and diseased at random"
     return f"{text}; {real} of {source} with labels by the rules (pseudo-labels, not drawn)" if real else text
-
-
-def _figures(network: UNet, held: Slices, device: torch.device) -> tuple[Figure, ...]:
-    """Dice of each lung per held-out scan, with the bootstrap interval of the mean over scans."""
-    answers = answered(network, held.hu, device)
-    scans = np.unique(held.scan)
-    figures = []
-    for side, label in SIDES.items():
-        each = np.array([dice_of(answers[held.scan == n], held.labels[held.scan == n], label) for n in scans])
-        mean = interval(partial(_mean_of, each), scans, np.random.default_rng(0))
-        data = f"{len(scans)} held-out generated chests, network alone"
-        figures.append(Figure(f"Dice {side}", round(mean.value, 4), data, round(mean.low, 4), round(mean.high, 4)))
-    return tuple(figures)
-
-
-def _mean_of(values: Floats, drawn: Indices) -> float:
-    return float(values[drawn].mean())

@@ -21,6 +21,7 @@ from training.datasets import Layout, fingerprint
 from training.errors import TrainingError
 from training.proposals.levels import ProposalSettings, ScanSets, three_levels
 from training.proposals.mining import mined
+from training.proposals.reporting import report
 from training.proposals.scan import WorkedScan, load_scan
 from training.proposals.shipping import ship, table
 from training.proposals.sources import Sources, prepared
@@ -80,7 +81,7 @@ def mine(
 
 
 def train_candidates(out: Path, plan: Plan) -> tuple[Card, list[str]]:
-    """Prepare, train three levels, measure each on the held-out scans, write weights, cards and the table.
+    """Prepare, train three levels, measure each on the held-out scans, write weights, cards, report and table.
 
     Raises
     ------
@@ -93,6 +94,7 @@ def train_candidates(out: Path, plan: Plan) -> tuple[Card, list[str]]:
     source = f"python -m training proposals, epochs {plan.settings.epochs}, seed {plan.settings.seed}"
     known, held = _described(sets, plan.sources), f"{_counted(sets.held_out)}, apart from training by patient"
     card = ship(results, known, held, f"{source}, data sha256 {data[:12]}", out, plan.settings.channels)
+    report(card, results, sets.held_out, out / "report.html")
     return card, table([result.row() for result in results])
 
 

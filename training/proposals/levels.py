@@ -23,7 +23,7 @@ from training.proposals.task import LevelSettings, ProposalTask
 LEVELS = 3
 LEAST_SIDE = 32  # voxels; with less, the deepest layers have nothing to look at
 PUBLISHED_GAIN = {2: 0.05, 3: 0.02}  # FROC gained by a level in the published system (Yiyuan, Tianchi 2017)
-_BOOTSTRAP_SEED = 2016
+BOOTSTRAP_SEED = 2016
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ class LevelResult(NamedTuple):
 
     def row(self) -> dict[str, Any]:
         """Give the figures for a table."""
-        interval = bootstrap(self.froc, np.random.default_rng(_BOOTSTRAP_SEED))
+        interval = bootstrap(self.froc, np.random.default_rng(BOOTSTRAP_SEED))
         return {
             "level": self.number,
             "cpm": self.froc.cpm,

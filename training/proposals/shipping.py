@@ -67,18 +67,23 @@ def ship(
 
 def table(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """Put the levels beside the published gains, as Markdown."""
-    lines = [
-        "| level | CPM (95 %) | gain | published gain | sensitivity at 8 false marks a scan |",
-        "|---|---|---|---|---|",
+    head, *lines = (f"| {' | '.join(cells)} |" for cells in table_rows(rows))
+    return [head, "|---|---|---|---|---|", *lines]
+
+
+def table_rows(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:
+    """Put the levels beside the published gains: the head, then a row for each level."""
+    cells: list[tuple[str, ...]] = [
+        ("level", "CPM (95 %)", "gain", "published gain", "sensitivity at 8 false marks a scan")
     ]
     before: float | None = None
     for row in rows:
         gain = "" if before is None else f"{row['cpm'] - before:+.3f}"
         published = f"{PUBLISHED_GAIN[row['level']]:+.2f}" if row["level"] in PUBLISHED_GAIN else ""
         cpm = f"{row['cpm']:.3f} ({row['cpm_low']:.3f} to {row['cpm_high']:.3f})"
-        lines.append(f"| {row['level']} | {cpm} | {gain} | {published} | {row['sensitivity_8']:.3f} |")
+        cells.append((str(row["level"]), cpm, gain, published, f"{row['sensitivity_8']:.3f}"))
         before = row["cpm"]
-    return lines
+    return cells
 
 
 def _figures(row: Mapping[str, Any], held_out: str) -> tuple[Figure, ...]:
