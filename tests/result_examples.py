@@ -66,6 +66,10 @@ def as_enhanced(series: AssembledSeries) -> AssembledSeries:
     shared, frames = Dataset(), []
     shared.PixelMeasuresSequence = [Dataset()]
     shared.PixelMeasuresSequence[0].PixelSpacing = header.PixelSpacing
+    shared.PixelValueTransformationSequence = [Dataset()]
+    for keyword in ("RescaleSlope", "RescaleIntercept", "RescaleType"):
+        setattr(shared.PixelValueTransformationSequence[0], keyword, header.get(keyword))
+        header.pop(keyword, None)
     shared.PlaneOrientationSequence = [Dataset()]
     shared.PlaneOrientationSequence[0].ImageOrientationPatient = header.ImageOrientationPatient
     for source in reversed(series.headers):

@@ -20,6 +20,7 @@ WHITE: Colour = (240, 243, 246)
 GREY: Colour = (168, 178, 189)
 AMBER: Colour = (255, 200, 87)
 BACKGROUND: Colour = (13, 17, 23)
+LUNG_WINDOW_HU = (-600.0, 1500.0)  # centre, width: the usual one for lungs
 
 # Okabe and Ito, "Color Universal Design" (2008), without black, the blue that drowns in dark lung,
 # and the yellow that drowns in soft tissue: told apart with any kind of colour vision.
@@ -40,8 +41,10 @@ def font(size: int, bold: bool = False) -> ImageFont.FreeTypeFont:
     return ImageFont.truetype(Path(mpl.get_data_path(), "fonts", "ttf", name), size)
 
 
-def windowed(hu: npt.NDArray[np.generic], centre_hu: float = -600.0, width_hu: float = 1500.0) -> npt.NDArray[np.uint8]:
-    """Map HU to grey 0..255 (PS3.3 C.11.2.1.2); the defaults are the usual lung window."""
+def windowed(
+    hu: npt.NDArray[np.generic], centre_hu: float = LUNG_WINDOW_HU[0], width_hu: float = LUNG_WINDOW_HU[1]
+) -> npt.NDArray[np.uint8]:
+    """Map HU to grey 0..255 (PS3.3 C.11.2.1.2)."""
     low = centre_hu - width_hu / 2
     grey = (hu.astype(np.float32) - low) * (255 / width_hu)
     return np.asarray(np.clip(np.rint(grey), 0, 255), dtype=np.uint8)

@@ -176,15 +176,25 @@ def outlines_on(nodule: Nodule, frame: SliceFrame) -> Lines:
 
 def calipers_on(nodule: Nodule, frame: SliceFrame) -> Lines:
     """Give long and short axis with small end bars, each (2, 2) picture x, y; none but on the measuring slice."""
-    if frame.k != measuring_slice(nodule):
-        return []
     lines: Lines = []
-    for axis in (nodule.measurement.long_axis, nodule.measurement.short_axis):
-        ends = frame.xy([axis.start_kji[1:], axis.end_kji[1:]])
+    for ends in axes_on(nodule, frame):
         along = ends[1] - ends[0]
         bar = along[::-1] * (-1, 1) / (np.hypot(*along) or 1.0) * 3.0
         lines += [ends, *(np.stack([end - bar, end + bar]) for end in ends)]
     return lines
+
+
+def axes_on(nodule: Nodule, frame: SliceFrame) -> Lines:
+    """Give long and short axis, each (2, 2) picture x, y; none but on the measuring slice."""
+    if frame.k != measuring_slice(nodule):
+        return []
+    axes = (nodule.measurement.long_axis, nodule.measurement.short_axis)
+    return [frame.xy([axis.start_kji[1:], axis.end_kji[1:]]) for axis in axes]
+
+
+def label_of(nodule: Nodule) -> str:
+    """Number and mean diameter, as they stand beside a nodule."""
+    return f"{nodule.id}   {nodule.measurement.mean_diameter_mm:.1f} mm"
 
 
 def models_line(findings: Findings) -> str:
@@ -239,7 +249,7 @@ def _scale_bar(canvas: Image.Image, frame: SliceFrame, bottom: float, text_px: i
 
 def _label(canvas: Image.Image, seen: list[tuple[Nodule, Lines]], taken: list[Box], text_px: int) -> None:
     """Put number and mean diameter beside each nodule, with a line that ends before the nodule."""
-    texts = [f"{nodule.id}   {nodule.measurement.mean_diameter_mm:.1f} mm" for nodule, _ in seen]
+    texts = [label_of(nodule) for nodule, _ in seen]
     marks = [_mark(lines, text, text_px) for text, (_, lines) in zip(texts, seen, strict=True)]
     for placed, text, (nodule, _) in zip(place_labels(marks, canvas.size, taken), texts, seen, strict=True):
         stroke(canvas, [np.array(placed.leader)], colour_of(nodule.id), _LEADER_PX)

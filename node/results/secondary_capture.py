@@ -29,7 +29,7 @@ from node.results.envelope import (
     complete,
 )
 from node.results.source_attributes import SourceAttributes, ascii_text, carried_over
-from node.results.source_geometry import source_plane, source_reference
+from node.results.source_geometry import instance_references, source_plane, source_reference
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +75,7 @@ def build_captures(
         dataset.BodyPartExamined = body_part(series)
         add_lossy_history(dataset, series.headers[0])
         if picture.slice_index is None:
-            dataset.SourceImageSequence = _all_sources(series)
+            dataset.SourceImageSequence = [_source(item) for item in instance_references(series)]
         else:
             _place(dataset, series, picture, picture.slice_index)
         captures.append(complete(dataset, CAPTURE, source, context, models, number))
@@ -128,16 +128,6 @@ def _place(dataset: Dataset, series: AssembledSeries, picture: CapturePicture, k
     dataset.PatientOrientation = plane.patient_orientation
     add_frame_of_reference(dataset, series)
     dataset.SourceImageSequence = [_source(source_reference(series, k))]
-
-
-def _all_sources(series: AssembledSeries) -> list[Dataset]:
-    """Every instance once; a page about all frames of a multi-frame source names no frame."""
-    named: dict[str, Dataset] = {}
-    for k, frame in enumerate(series.frames):
-        item = source_reference(series, k)
-        item.pop("ReferencedFrameNumber", None)
-        named.setdefault(frame.sop_instance_uid, _source(item))
-    return list(named.values())
 
 
 def _source(reference: Dataset) -> Dataset:

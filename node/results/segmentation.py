@@ -39,7 +39,7 @@ from node.results.envelope import (
     tracking_uid,
 )
 from node.results.source_attributes import ascii_text, carried_over, is_uid
-from node.results.source_geometry import source_matrix, source_plane, source_reference
+from node.results.source_geometry import instance_references, source_matrix, source_plane, source_reference
 
 Labels = npt.NDArray[np.uint16]
 _LUNG_RGB: Final = MappingProxyType({LungLabel.RIGHT: (80, 150, 220), LungLabel.LEFT: (120, 190, 120)})  # calm
@@ -247,18 +247,9 @@ def _name_sources(dataset: Dataset, series: AssembledSeries) -> None:
             for item in derivation.SourceImageSequence:
                 real = frames.get(item.ReferencedSOPInstanceUID)  # None: one item serves all segments of a slice
                 item.update(real if real is not None else {})
-    instances = _instance_references(series)
+    instances = instance_references(series)
     dataset.SourceImageSequence = instances
     dataset.ReferencedSeriesSequence[0].ReferencedInstanceSequence = instances
-
-
-def _instance_references(series: AssembledSeries) -> list[Dataset]:
-    named: dict[str, Dataset] = {}
-    for frame in series.frames:
-        item = Dataset()
-        item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = frame.sop_class_uid, frame.sop_instance_uid
-        named.setdefault(frame.sop_instance_uid, item)
-    return list(named.values())
 
 
 def _describe_segments(dataset: Dataset, segments: Sequence[_Segment]) -> None:

@@ -81,6 +81,31 @@ def source_reference(series: AssembledSeries, k: int) -> Dataset:
     return item
 
 
+def instance_references(series: AssembledSeries) -> list[Dataset]:
+    """Every instance of the series once, whole (SOP Instance Reference Macro, PS3.3 Table 10-11)."""
+    named: dict[str, Dataset] = {}
+    for k, frame in enumerate(series.frames):
+        item = source_reference(series, k)
+        item.pop("ReferencedFrameNumber", None)
+        named.setdefault(frame.sop_instance_uid, item)
+    return list(named.values())
+
+
+def source_rescale(series: AssembledSeries, k: int) -> tuple[float, float]:
+    """RescaleSlope and RescaleIntercept of slice ``k``.
+
+    Raises
+    ------
+    ResultError
+        If its header does not hold them.
+    """
+    try:
+        values = _macro(source_header(series, k), series.frames[k].frame_number, "PixelValueTransformationSequence")
+        return float(values.RescaleSlope), float(values.RescaleIntercept)
+    except (AttributeError, KeyError, IndexError, TypeError, ValueError) as error:
+        raise ResultError(f"the rescale values of slice {k} cannot be read from its source: {error}") from error
+
+
 def _read_plane(series: AssembledSeries, k: int) -> SourcePlane:
     header = source_header(series, k)
     measures = _macro(header, series.frames[k].frame_number, "PixelMeasuresSequence")

@@ -70,7 +70,7 @@ def build_document(
     dataset.PerformedProcedureCodeSequence = []
     dataset.ReferencedPerformedProcedureStepSequence = []
     dataset.CodingSchemeIdentificationSequence = [_own_scheme()]
-    same_study = _hierarchy(evidence)
+    same_study = hierarchy(evidence)
     if same_study:
         dataset.CurrentRequestedProcedureEvidenceSequence = same_study
     _add_predecessor(dataset, str(source.dataset.StudyInstanceUID), context)
@@ -130,13 +130,20 @@ def _preamble(context: ResultContext) -> list[ContentItem]:
     """TID 1204 language, TID 1002 device observer, procedure reported."""
     return [
         code(codes.LANGUAGE, codes.ENGLISH, MODIFIER),
+        *device_observer(context),
+        code(codes.PROCEDURE_REPORTED, codes.CT_UNSPECIFIED_BODY_REGION, MODIFIER),
+    ]
+
+
+def device_observer(context: ResultContext) -> list[ContentItem]:
+    """TID 1002 and 1004: this node as the observer."""
+    return [
         code(codes.OBSERVER_TYPE, codes.DEVICE, CONTEXT),
         uidref(codes.DEVICE_OBSERVER_UID, device_uid(context), CONTEXT),
         text(codes.DEVICE_OBSERVER_NAME, context.station_name, CONTEXT),
         text(codes.DEVICE_OBSERVER_MANUFACTURER, MANUFACTURER, CONTEXT),
         text(codes.DEVICE_OBSERVER_MODEL_NAME, MODEL_NAME, CONTEXT),
         text(codes.DEVICE_OBSERVER_SERIAL_NUMBER, context.device_serial_number, CONTEXT),
-        code(codes.PROCEDURE_REPORTED, codes.CT_UNSPECIFIED_BODY_REGION, MODIFIER),
     ]
 
 
@@ -168,7 +175,7 @@ def _own_scheme() -> Dataset:
     return item
 
 
-def _hierarchy(references: Iterable[Reference]) -> list[Dataset]:
+def hierarchy(references: Iterable[Reference]) -> list[Dataset]:
     """Hierarchical SOP Instance Reference Macro (PS3.3 Table C.17-3); each instance once, in the given order."""
     studies: dict[str, dict[str, dict[str, Dataset]]] = {}
     for reference in references:
@@ -197,4 +204,4 @@ def _add_predecessor(dataset: Dataset, study_instance_uid: str, context: ResultC
     old = context.predecessor
     if old is not None:
         reference = Reference(study_instance_uid, old.series_instance_uid, old.sop_class_uid, old.sop_instance_uid)
-        dataset.PredecessorDocumentsSequence = _hierarchy([reference])
+        dataset.PredecessorDocumentsSequence = hierarchy([reference])
