@@ -68,7 +68,8 @@ def block_mean(hu: npt.NDArray[np.int16], factors: tuple[int, int, int]) -> npt.
     parts = []
     for start in range(0, hu.shape[0], chunk):
         part = torch.from_numpy(np.ascontiguousarray(hu[start : start + chunk])).float()[None, None]
-        parts.append(functional.avg_pool3d(part, factors, ceil_mode=True, count_include_pad=False)[0, 0])
+        kernel = [min(factor, size) for factor, size in zip(factors, part.shape[2:], strict=True)]  # the last is short
+        parts.append(functional.avg_pool3d(part, kernel, ceil_mode=True, count_include_pad=False)[0, 0])
     return np.asarray(torch.cat(parts).numpy())
 
 
