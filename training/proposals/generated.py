@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +14,7 @@ from models.volume import Volume
 from training.errors import TrainingError
 from training.phantom import PhantomSpec, make_phantom
 from training.phantom_nodules import NoduleSpec, Setting
+from training.phantom_random import random_spec
 from training.phantom_truth import Phantom, PlantedNodule
 from training.planting import PlantingOptions, Stacks, planted
 from training.proposals.scan import WorkedScan, worked
@@ -33,6 +35,8 @@ _HEIGHT_MM = 40.0
 
 def generated_scan(seed: int, stacks: Stacks) -> WorkedScan:
     """Make the scan of a seed: thickness, noise, vessels and nodules differ from seed to seed.
+
+    Every second one is of a patient and a scanner drawn at random too: size, disease, contrast, kernel.
 
     Parameters
     ----------
@@ -78,26 +82,31 @@ def truth_of(nodules: Sequence[PlantedNodule]) -> npt.NDArray[np.float64]:
 
 def _phantom(seed: int, rng: np.random.Generator) -> Phantom:
     """Make a chest; a made nodule for which there is no room is left out."""
-    nodules = [_nodule_spec(rng) for _ in range(_MADE)]
-    scan = PhantomSpec(
+    scan = _drawn_spec(seed, rng) if seed % 2 else _plain_spec(rng)
+    nodules = list(scan.nodules)
+    while True:
+        try:
+            return make_phantom(replace(scan, nodules=tuple(nodules)), seed)
+        except ValueError:
+            nodules.pop(int(rng.integers(len(nodules))))
+
+
+def _plain_spec(rng: np.random.Generator) -> PhantomSpec:
+    """Draw thickness, noise, vessels and nodules of the standard chest."""
+    nodules = tuple(_nodule_spec(rng) for _ in range(_MADE))
+    return PhantomSpec(
         slice_spacing_mm=float(rng.choice(_SLICE_MM)),
         matrix=int(rng.choice(_MATRIX)),
         fov_mm=float(rng.uniform(*_FOV_MM)),
         noise_sd_hu=float(rng.choice(_NOISE_HU)),
         vessel_leaves=int(rng.choice(_VESSEL_LEAVES)),
-        nodules=(),
+        nodules=nodules,
     )
-    while True:
-        try:
-            return make_phantom(_having(scan, nodules), seed)
-        except ValueError:
-            nodules.pop(int(rng.integers(len(nodules))))
 
 
-def _having(scan: PhantomSpec, nodules: Sequence[NoduleSpec]) -> PhantomSpec:
-    return PhantomSpec(
-        scan.slice_spacing_mm, scan.matrix, scan.fov_mm, scan.noise_sd_hu, scan.vessel_leaves, tuple(nodules)
-    )
+def _drawn_spec(seed: int, rng: np.random.Generator) -> PhantomSpec:
+    """Draw patient and scanner too; no thicker slices than those of the standard chest."""
+    return random_spec(seed, _MADE, int(rng.choice(_MATRIX)), float(rng.choice(_SLICE_MM)))
 
 
 def _nodule_spec(rng: np.random.Generator) -> NoduleSpec:
