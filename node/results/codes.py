@@ -112,6 +112,7 @@ OF_INTEREST = Code("113000", "DCM", "Of Interest")
 KEY_OBJECT_DESCRIPTION = Code("113012", "DCM", "Key Object Description")
 
 # Other objects
+IMAGING_STUDY = Code("18748-4", "LN", "Diagnostic imaging study")
 PROCESSING_EQUIPMENT = Code("109102", "DCM", "Processing Equipment")
 SOURCE_IMAGE_FOR_PROCESSING = Code("121322", "DCM", "Source image for image processing operation")
 

@@ -16,6 +16,7 @@ from pydicom.sr.coding import Code
 from pydicom.uid import (
     UID,
     Comprehensive3DSRStorage,
+    EncapsulatedPDFStorage,
     ExplicitVRLittleEndian,
     GrayscaleSoftcopyPresentationStateStorage,
     JPEGBaseline8Bit,
@@ -63,6 +64,7 @@ PRESENTATION_STATE: Final = ObjectKind(
     "PR", GrayscaleSoftcopyPresentationStateStorage, "PR", 9301, "AI Lung nodule marks"
 )
 KEY_OBJECTS: Final = ObjectKind("KO", KeyObjectSelectionDocumentStorage, "KO", 9401, "AI Key images")
+PDF: Final = ObjectKind("PDF", EncapsulatedPDFStorage, "DOC", 9501, "AI Lung nodule report PDF")
 NOTICE_REPORT: Final = ObjectKind("notice SR", Comprehensive3DSRStorage, "SR", 9101, "AI Lung NOT PROCESSED")
 NOTICE_CAPTURE: Final = ObjectKind("notice SC", SecondaryCaptureImageStorage, "OT", 9201, "AI Lung NOT PROCESSED")
 

@@ -54,11 +54,16 @@ def png_uri(picture: npt.NDArray[np.uint8]) -> str:
     return "data:image/png;base64," + base64.b64encode(png(picture)).decode("ascii")
 
 
-def jpeg_uri(picture: npt.NDArray[np.uint8]) -> str:
-    """Give a picture as a data URI, as JPEG with full colour resolution (4:4:4)."""
+def jpeg(picture: npt.NDArray[np.uint8], quality: int = _JPEG_QUALITY) -> bytes:
+    """Encode (H, W) or (H, W, 3) with loss, at full colour resolution (4:4:4)."""
     buffer = io.BytesIO()
-    _image(picture).save(buffer, format="JPEG", quality=_JPEG_QUALITY, subsampling=0)
-    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+    _image(picture).save(buffer, format="JPEG", quality=quality, subsampling=0)
+    return buffer.getvalue()
+
+
+def jpeg_uri(picture: npt.NDArray[np.uint8]) -> str:
+    """Give a picture as a data URI, as JPEG."""
+    return "data:image/jpeg;base64," + base64.b64encode(jpeg(picture)).decode("ascii")
 
 
 def _image(picture: npt.NDArray[np.uint8]) -> Image.Image:
