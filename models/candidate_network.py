@@ -99,7 +99,7 @@ def network_of(card: Card, tensors: Mapping[str, torch.Tensor], device: torch.de
         raise WeightsError(f"{card.name}: settings.channels must be {len(CHANNELS)} whole numbers, found {channels!r}")
     network = CandidateNetwork(channels)
     fill(network, {k: t.float() if t.is_floating_point() else t for k, t in tensors.items()}, card.name)
-    return network.eval().to(device, memory_format=torch.channels_last_3d)  # type: ignore[call-overload, no-any-return]
+    return network.eval().to(device).to(memory_format=torch.channels_last_3d)
 
 
 def _doubled(features: torch.Tensor) -> torch.Tensor:

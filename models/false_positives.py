@@ -81,7 +81,7 @@ class FalsePositiveStage:
         cls, network: FalsePositiveNetwork, slope: float, intercept: float, device: torch.device
     ) -> FalsePositiveStage:
         """Bring a network to a device, in evaluation mode and in the layout that is fast there."""
-        network = network.to(device=device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+        network = network.to(device).to(memory_format=torch.channels_last).eval()
         return cls(network, slope, intercept, device)
 
     def logits(

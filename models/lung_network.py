@@ -98,7 +98,7 @@ def lung_network(card: Card, tensors: Mapping[str, Tensor], device: torch.device
     settings = UNetSettings(**{"n_classes": len(tensors["last.bias"]), **given})
     module = UNet(settings)
     fill(module, tensors, card.file)
-    placed = module.eval().to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    placed = module.eval().to(device).to(memory_format=torch.channels_last)
     return LungNetwork(card, placed, device, float(card.settings.get("slice_step_mm", 0.0)))
 
 

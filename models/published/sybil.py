@@ -200,4 +200,4 @@ def _member(tensors: dict[str, Tensor], index: int, name: str, device: torch.dev
     network.to_empty(device="cpu")
     fill(network, {key.removeprefix(prefix): tensors.pop(key) for key in own}, f"{name}, member {index + 1}")
     network.requires_grad_(False).eval()
-    return network.to(device=device, memory_format=torch.channels_last_3d)  # type: ignore[call-overload,no-any-return]
+    return network.to(device).to(memory_format=torch.channels_last_3d)

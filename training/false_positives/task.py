@@ -51,7 +51,7 @@ class FalsePositiveTask:
         self._training, self._validation = crops["train"], crops["validation"]
         self._chosen, self._device, self._half = chosen, device, half
         model = Averaged(FalsePositiveNetwork(1, chosen.width), chosen.decay)
-        self._averaged = model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._averaged = model.to(device).to(memory_format=torch.channels_last)
         self.model: nn.Module = self._averaged
         parameters = self._averaged.network.parameters()
         self.optimizer: torch.optim.Optimizer = torch.optim.AdamW(

@@ -53,7 +53,7 @@ class LungTask:
     def __init__(
         self, settings: UNetSettings, run: LungRun, learnt: Slices, held_out: Slices, device: torch.device
     ) -> None:
-        self.model: torch.nn.Module = UNet(settings).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.model: torch.nn.Module = UNet(settings).to(device).to(memory_format=torch.channels_last)
         self.optimizer: torch.optim.Optimizer = torch.optim.AdamW(self.model.parameters(), run.learning_rate)
         self.scheduler: torch.optim.lr_scheduler.LRScheduler | None = torch.optim.lr_scheduler.CosineAnnealingLR(
             self.optimizer, run.epochs, eta_min=run.learning_rate / 50
