@@ -1,48 +1,41 @@
-"""Findings as a BINARY Segmentation (PS3.3 A.51) on the pixels of the source images.
+"""Findings as a Segmentation (PS3.3 A.51) on the pixels of the source images, BINARY or LABELMAP.
 
-Segments are right lung, left lung and one per nodule, and they do not overlap: a voxel of a nodule
-belongs to its nodule segment alone, which the description of the lung segments says. Tilt-corrected
-masks are shifted back by the recorded shifts, rounded to whole pixels.
+Both hold the same. BINARY is what viewers and archives know; a LABELMAP, a newer SOP class that many
+refuse, is one compressed frame for each slice and far smaller.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 from highdicom import AlgorithmIdentificationSequence
 from highdicom.color import CIELabColor
 from highdicom.seg import Segmentation, SegmentDescription
 from pydicom import Dataset
-from pydicom.sr.coding import Code
 from pydicom.uid import CTImageStorage
 from pydicom.valuerep import format_number_as_ds
 
-from models.findings import Findings, LungLabel, Nodule, NoduleMeasurement
+from models.findings import Findings
 from node.assembly.assembled import AssembledSeries
 from node.errors import ResultError
 from node.results import codes
 from node.results.context import DISCLAIMER, MANUFACTURER, MODEL_NAME, ResultContext
-from node.results.drawing import colour_of
 from node.results.envelope import (
+    LABELMAP,
     SEGMENTATION,
+    ObjectKind,
     add_frame_of_reference,
     add_lossy_history,
     body_part,
     code_item,
     complete,
-    tracking_id,
-    tracking_uid,
 )
+from node.results.segments import Labels, Segment, label_map, segments_of
 from node.results.source_attributes import ascii_text, carried_over, is_uid
 from node.results.source_geometry import instance_references, source_matrix, source_plane, source_reference
 
-Labels = npt.NDArray[np.uint16]
-_LUNG_RGB: Final = MappingProxyType({LungLabel.RIGHT: (80, 150, 220), LungLabel.LEFT: (120, 190, 120)})  # calm
 _CONTENT_LABEL: Final = "LUNG_NODULES"
 _ASKED_BY_HIGHDICOM: Final = (
     "PatientID",
@@ -56,125 +49,61 @@ _ASKED_BY_HIGHDICOM: Final = (
 )
 
 
-@dataclass(frozen=True, eq=False)
-class _Segment:
-    """One segment: its label, codes and place in the volume."""
-
-    label: str
-    description: str
-    tracking_uid: str
-    category: Code
-    kind: Code
-    side: Code
-    rgb: tuple[int, int, int]
-    content: LungLabel | NoduleMeasurement
-
-
 def build_segmentation(series: AssembledSeries, findings: Findings, context: ResultContext) -> Dataset:
-    """Build the Segmentation of lungs and nodules.
+    """Build the BINARY Segmentation of lungs and nodules: one frame for each slice of each segment.
 
     Raises
     ------
     ResultError
         If the source has no frame of reference, or there is nothing to segment.
     """
+    return _build(series, findings, context, SEGMENTATION)
+
+
+def build_labelmap(series: AssembledSeries, findings: Findings, context: ResultContext) -> Dataset:
+    """Build the same as a Label Map Segmentation, in JPEG-LS without loss; segment 0 is the background.
+
+    Raises
+    ------
+    ResultError
+        As ``build_segmentation``.
+    """
+    return _build(series, findings, context, LABELMAP)
+
+
+def _build(series: AssembledSeries, findings: Findings, context: ResultContext, kind: ObjectKind) -> Dataset:
     if not is_uid(str(series.headers[0].get("FrameOfReferenceUID", ""))):
         raise ResultError("no segmentation: the source has no FrameOfReferenceUID")
-    segments = _segments(findings, context)
-    labels = _label_map(series, findings, segments)
+    segments = segments_of(findings, context)
+    labels = label_map(series, findings, segments)
     if not labels.any():
         raise ResultError("no segmentation: neither lungs nor nodules have a voxel")
     source = carried_over(series.headers[0])
-    dataset = _plain(_encode(series, labels, segments, context))
+    dataset = _plain(_encode(series, labels, segments, context, kind))
     _name_sources(dataset, series)
     _describe_segments(dataset, segments)
-    _make_reproducible(dataset, context)
+    _make_reproducible(dataset, context, kind)
     _add_image_attributes(dataset, series)
-    return complete(dataset, SEGMENTATION, source, context, findings.models)
-
-
-def _segments(findings: Findings, context: ResultContext) -> list[_Segment]:
-    """Lungs that have voxels, right first, then the nodules by id; the place in the list + 1 is the number."""
-    lungs = [_lung(label, context) for label in codes.LUNG_SIDES if (findings.lungs.labels == label).any()]
-    return lungs + [_nodule(nodule, context) for nodule in findings.nodules]
-
-
-def _lung(label: LungLabel, context: ResultContext) -> _Segment:
-    side = codes.LUNG_SIDES[label]
-    return _Segment(
-        label=f"{side.value.capitalize()} lung",
-        description=f"{side.value.capitalize()} lung without the voxels of the nodule segments. {DISCLAIMER}",
-        tracking_uid=context.uid("lung", side.value),
-        category=codes.ANATOMICAL_STRUCTURE,
-        kind=codes.LUNG,
-        side=codes.SIDES[side],
-        rgb=_LUNG_RGB[label],
-        content=label,
-    )
-
-
-def _nodule(nodule: Nodule, context: ResultContext) -> _Segment:
-    return _Segment(
-        label=tracking_id(nodule),
-        description=f"Nodule in the {nodule.side.value} lung. {DISCLAIMER}",
-        tracking_uid=tracking_uid(context, nodule),
-        category=codes.MORPHOLOGICALLY_ABNORMAL,
-        kind=codes.NODULE,
-        side=codes.SIDES[nodule.side],
-        rgb=colour_of(nodule.id),  # as on the pictures
-        content=nodule.measurement,
-    )
-
-
-def _label_map(series: AssembledSeries, findings: Findings, segments: Sequence[_Segment]) -> Labels:
-    """(K, rows, columns) of segment numbers on the source pixels; larger nodules first, so that none is buried."""
-    labels = np.zeros(series.volume.shape, np.uint16)
-    numbered = list(enumerate(segments, start=1))
-    for number, segment in numbered:
-        if isinstance(segment.content, LungLabel):
-            labels[findings.lungs.labels == segment.content] = number
-    nodules = [(n, s.content) for n, s in numbered if isinstance(s.content, NoduleMeasurement)]
-    for number, measured in sorted(nodules, key=lambda pair: -np.count_nonzero(pair[1].mask)):
-        corner = zip(measured.mask_offset_kji, measured.mask.shape, strict=True)
-        labels[tuple(slice(low, low + size) for low, size in corner)][measured.mask] = number
-    return _on_source_pixels(labels, series)
-
-
-def _on_source_pixels(labels: Labels, series: AssembledSeries) -> Labels:
-    """Shift each slice back to where its pixels were before tilt correction."""
-    rows, columns = source_matrix(series)
-    shifts = np.rint(series.shifts_ji_px).astype(int)
-    if labels.shape[1:] == (rows, columns) and not shifts.any():
-        return labels
-    placed = np.zeros((len(labels), rows, columns), np.uint16)
-    for k, (row_shift, column_shift) in enumerate(shifts):
-        to_row, from_row = _overlap(row_shift, rows, labels.shape[1])
-        to_column, from_column = _overlap(column_shift, columns, labels.shape[2])
-        placed[k, to_row, to_column] = labels[k, from_row, from_column]
-    return placed
-
-
-def _overlap(shift: int, size: int, source_size: int) -> tuple[slice, slice]:
-    """Where ``source[i]`` goes to ``target[i + shift]``: slices of target and source of one length."""
-    low, high = max(shift, 0), max(min(size, source_size + shift), max(shift, 0))
-    return slice(low, high), slice(low - shift, high - shift)
+    return complete(dataset, kind, source, context, findings.models)
 
 
 def _encode(
     series: AssembledSeries,
     labels: Labels,
-    segments: Sequence[_Segment],
+    segments: Sequence[Segment],
     context: ResultContext,
+    kind: ObjectKind,
 ) -> Segmentation:
     """Let highdicom lay out the frames; a label map is an order of magnitude faster than a stack of masks."""
     return Segmentation(
         source_images=[_slice_image(series, k) for k in range(len(labels))],
         pixel_array=labels if len(segments) > 255 else labels.astype(np.uint8),
-        segmentation_type="BINARY",
+        segmentation_type="LABELMAP" if kind == LABELMAP else "BINARY",
         segment_descriptions=[_highdicom_segment(n, s, context) for n, s in enumerate(segments, start=1)],
-        series_instance_uid=context.uid("series", SEGMENTATION.name),
-        series_number=SEGMENTATION.series_number,
-        sop_instance_uid=context.uid("instance", SEGMENTATION.name, 1),
+        series_instance_uid=context.uid("series", kind.name),
+        series_number=kind.series_number,
+        sop_instance_uid=context.uid("instance", kind.name, 1),
+        transfer_syntax_uid=kind.transfer_syntax_uid,
         instance_number=1,
         manufacturer=MANUFACTURER,
         manufacturer_model_name=MODEL_NAME,
@@ -212,7 +141,7 @@ def _placeholder(k: int) -> str:
     return f"2.25.{k + 1}"
 
 
-def _highdicom_segment(number: int, segment: _Segment, context: ResultContext) -> SegmentDescription:
+def _highdicom_segment(number: int, segment: Segment, context: ResultContext) -> SegmentDescription:
     algorithm = AlgorithmIdentificationSequence(
         name=MODEL_NAME,
         family=codes.ARTIFICIAL_INTELLIGENCE,
@@ -252,22 +181,24 @@ def _name_sources(dataset: Dataset, series: AssembledSeries) -> None:
     dataset.ReferencedSeriesSequence[0].ReferencedInstanceSequence = instances
 
 
-def _describe_segments(dataset: Dataset, segments: Sequence[_Segment]) -> None:
+def _describe_segments(dataset: Dataset, segments: Sequence[Segment]) -> None:
     """What highdicom has no parameter for: description, and the side as a modifier."""
-    for item, segment in zip(dataset.SegmentSequence, segments, strict=True):
+    numbered = {int(item.SegmentNumber): item for item in dataset.SegmentSequence}  # a label map has a segment 0
+    for number, segment in enumerate(segments, start=1):
+        item = numbered[number]
         item.SegmentDescription = segment.description
-        if isinstance(segment.content, LungLabel):
-            kind = item.SegmentedPropertyTypeCodeSequence[0]
-            kind.SegmentedPropertyTypeModifierCodeSequence = [code_item(segment.side)]
+        side = code_item(segment.side)
+        if segment.region is None:
+            item.SegmentedPropertyTypeCodeSequence[0].SegmentedPropertyTypeModifierCodeSequence = [side]
         else:
-            region = code_item(codes.LUNG)
-            region.AnatomicRegionModifierSequence = [code_item(segment.side)]
+            region = code_item(segment.region)
+            region.AnatomicRegionModifierSequence = [side]
             item.AnatomicRegionSequence = [region]
 
 
-def _make_reproducible(dataset: Dataset, context: ResultContext) -> None:
+def _make_reproducible(dataset: Dataset, context: ResultContext, kind: ObjectKind) -> None:
     """Replace the UID that highdicom draws at random, that of the dimension organization."""
-    uid = context.uid("dimensions", SEGMENTATION.name)
+    uid = context.uid("dimensions", kind.name)
     for item in [*dataset.DimensionOrganizationSequence, *dataset.DimensionIndexSequence]:
         item.DimensionOrganizationUID = uid
 

@@ -1,0 +1,112 @@
+"""What is segmented: right lung, left lung and one segment for each nodule, and the voxels of each.
+
+Segments do not overlap: a voxel of a nodule belongs to its nodule segment alone, which the
+description of the lung segments says. Tilt-corrected masks are shifted back by the recorded shifts,
+rounded to whole pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+from pydicom.sr.coding import Code
+
+from models.findings import Findings, LungLabel, Nodule, NoduleMeasurement
+from node.assembly.assembled import AssembledSeries
+from node.results import codes
+from node.results.context import DISCLAIMER, ResultContext
+from node.results.drawing import colour_of
+from node.results.envelope import tracking_id, tracking_uid
+from node.results.source_geometry import source_matrix
+
+Labels = npt.NDArray[np.uint16]
+_LUNG_RGB: Final = MappingProxyType({LungLabel.RIGHT: (80, 150, 220), LungLabel.LEFT: (120, 190, 120)})  # calm
+
+
+@dataclass(frozen=True, eq=False)
+class Segment:
+    """One segment: its label, codes and place in the volume; ``region`` is where a nodule is, None for a lung."""
+
+    label: str
+    description: str
+    tracking_uid: str
+    category: Code
+    kind: Code
+    side: Code
+    region: Code | None
+    rgb: tuple[int, int, int]
+    content: LungLabel | NoduleMeasurement
+
+
+def segments_of(findings: Findings, context: ResultContext) -> list[Segment]:
+    """Lungs that have voxels, right first, then the nodules by id; the place in the list + 1 is the number."""
+    lungs = [_lung(label, context) for label in codes.LUNG_SIDES if (findings.lungs.labels == label).any()]
+    return lungs + [_nodule(nodule, context) for nodule in findings.nodules]
+
+
+def _lung(label: LungLabel, context: ResultContext) -> Segment:
+    side = codes.LUNG_SIDES[label]
+    return Segment(
+        label=f"{side.value.capitalize()} lung",
+        description=f"{side.value.capitalize()} lung without the voxels of the nodule segments. {DISCLAIMER}",
+        tracking_uid=context.uid("lung", side.value),
+        category=codes.ANATOMICAL_STRUCTURE,
+        kind=codes.LUNG,
+        side=codes.SIDES[side],
+        region=None,
+        rgb=_LUNG_RGB[label],
+        content=label,
+    )
+
+
+def _nodule(nodule: Nodule, context: ResultContext) -> Segment:
+    return Segment(
+        label=tracking_id(nodule),
+        description=f"Nodule in the {nodule.side.value} lung. {DISCLAIMER}",
+        tracking_uid=tracking_uid(context, nodule),
+        category=codes.MORPHOLOGICALLY_ABNORMAL,
+        kind=codes.NODULE,
+        side=codes.SIDES[nodule.side],
+        region=codes.LUNG if nodule.lobe is None else codes.LOBES[nodule.lobe],
+        rgb=colour_of(nodule.id),  # as on the pictures
+        content=nodule.measurement,
+    )
+
+
+def label_map(series: AssembledSeries, findings: Findings, segments: Sequence[Segment]) -> Labels:
+    """(K, rows, columns) of segment numbers on the source pixels; larger nodules first, so that none is buried."""
+    labels = np.zeros(series.volume.shape, np.uint16)
+    numbered = list(enumerate(segments, start=1))
+    for number, segment in numbered:
+        if isinstance(segment.content, LungLabel):
+            labels[findings.lungs.labels == segment.content] = number
+    nodules = [(n, s.content) for n, s in numbered if isinstance(s.content, NoduleMeasurement)]
+    for number, measured in sorted(nodules, key=lambda pair: -np.count_nonzero(pair[1].mask)):
+        corner = zip(measured.mask_offset_kji, measured.mask.shape, strict=True)
+        labels[tuple(slice(low, low + size) for low, size in corner)][measured.mask] = number
+    return _on_source_pixels(labels, series)
+
+
+def _on_source_pixels(labels: Labels, series: AssembledSeries) -> Labels:
+    """Shift each slice back to where its pixels were before tilt correction."""
+    rows, columns = source_matrix(series)
+    shifts = np.rint(series.shifts_ji_px).astype(int)
+    if labels.shape[1:] == (rows, columns) and not shifts.any():
+        return labels
+    placed = np.zeros((len(labels), rows, columns), np.uint16)
+    for k, (row_shift, column_shift) in enumerate(shifts):
+        to_row, from_row = _overlap(row_shift, rows, labels.shape[1])
+        to_column, from_column = _overlap(column_shift, columns, labels.shape[2])
+        placed[k, to_row, to_column] = labels[k, from_row, from_column]
+    return placed
+
+
+def _overlap(shift: int, size: int, source_size: int) -> tuple[slice, slice]:
+    """Where ``source[i]`` goes to ``target[i + shift]``: slices of target and source of one length."""
+    low, high = max(shift, 0), max(min(size, source_size + shift), max(shift, 0))
+    return slice(low, high), slice(low - shift, high - shift)
