@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
+from types import MappingProxyType
+
+from node.results.language import Language
 
 DISCLAIMER = "Demonstration and research, not for diagnosis"
 MANUFACTURER = "pulmonode"
@@ -37,6 +41,12 @@ class ResultContext:
         Of the node.
     predecessor
         The report that this one replaces, if there is one.
+    language
+        Of free text; codes and their meanings are the same in all.
+    ohif_tracking
+        Give the tracking identifiers the prefix by which OHIF takes nodules for its own measurements.
+    tracking_uids
+        By number of the nodule: tracking UIDs of a prior report that are kept (``tracking.kept_uids``).
     """
 
     created_at: datetime
@@ -45,6 +55,9 @@ class ResultContext:
     device_serial_number: str = "1"
     station_name: str = "PULMONODE"
     predecessor: PredecessorReport | None = None
+    language: Language = Language.ENGLISH
+    ohif_tracking: bool = False
+    tracking_uids: Mapping[int, str] = field(default_factory=lambda: MappingProxyType({}))
 
     def uid(self, *kind: str | int) -> str:
         """Derive a UID from the inputs, the version and the kind of object (UUID-derived, PS3.5 B.2).
