@@ -15,6 +15,8 @@
     ├── ResultError              a result object could not be made or is not valid
     ├── LedgerError              the ledger cannot be opened, or a row is not what it should be
     ├── DeliveryError            a destination did not take a result; carries status and whether to retry
+    ├── DeidentificationError    an object cannot be de-identified, or given back its identity; nothing left
+    │   └── VaultError           the vault cannot be read with this key, or does not know a pseudonym
     ├── WorkerDied               the analysis process ended or hung (analysis/process.py)
     └── DemoError                the demo could not show the whole job (demo.py)
 
@@ -212,3 +214,15 @@ class DeliveryError(PulmonodeError):
         super().__init__(message)
         self.status = status
         self.may_retry = may_retry
+
+
+class DeidentificationError(PulmonodeError):
+    """An object cannot be de-identified, or given its identity back; nothing of it has left."""
+
+    code = "DEIDENTIFICATION"
+
+
+class VaultError(DeidentificationError):
+    """The vault cannot be read with this key, a row was changed, or it does not know a pseudonym."""
+
+    code = "VAULT"
