@@ -16,6 +16,7 @@ from torch import nn
 from torchvision import transforms
 from typer.testing import CliRunner
 
+from models.patient_features import FeatureNetwork
 from models.weights import WeightsError
 from training.__main__ import app
 from training.errors import TrainingError
@@ -130,6 +131,25 @@ def test_oct_layout_end_to_end_with_the_real_vgg16(tmp_path: Path) -> None:
     assert (out / "p.html").read_text().count("data:image/png") == 1
 
 
+def test_a_backbone_trained_here_stands_where_imagenet_weights_would(tmp_path: Path) -> None:
+    data = write_images(tmp_path / "data", ("dark", "light"), {"train": 4, "val": 2, "test": 2})
+    out = tmp_path / "backbone"
+    code, printed = run_task("backbone", data, "--output", out, "--epochs", 1, "--batch", 4, "--workers", 0)
+    assert code == 0, printed
+    card = json.loads((out / "resnet18.json").read_text())
+    assert "8 images of dark, light, not ImageNet" in card["training_data"]
+    extractor = FeatureNetwork.ready("resnet18", out / "resnet18.json", torch.device("cpu"))
+    assert "not ImageNet" in extractor.origin
+    assert extractor.features(torch.zeros((1, 3, 224, 224), dtype=torch.uint8)).shape == (1, 512)
+    assert "Confusion matrix" in (out / "report.html").read_text()
+
+
+def test_a_backbone_that_does_not_exist_is_refused_by_name(tmp_path: Path) -> None:
+    code, printed = run_task("backbone", tmp_path, "--output", tmp_path / "out", "--network", "resnet19")
+    assert code == 2
+    assert "resnet19: there are resnet152, resnet18, vgg16" in printed
+
+
 @pytest.mark.usefixtures("_small")
 def test_head_learns_and_the_best_epoch_is_the_one_that_is_tested(tmp_path: Path) -> None:
     data = write_images(tmp_path / "data", ("dark", "light"), {"train": 24, "val": 6, "test": 6})
@@ -176,7 +196,7 @@ def test_head_trained_on_imagenet_features_asks_for_them(tmp_path: Path) -> None
     written = json.loads(card.read_text())
     written["settings"]["features"]["sha256"] = "ab" * 32
     card.write_text(json.dumps(written))
-    with pytest.raises(WeightsError, match=r"ImageNet weights abababab.*--imagenet"):
+    with pytest.raises(WeightsError, match=r"weights abababab.*ImageNet.*--imagenet"):
         networks.load_trained(card, None)
 
 

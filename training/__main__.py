@@ -20,6 +20,7 @@ from training.lungs import command as lungs
 from training.malignancy import command as malignancy
 from training.pipeline import command as pipelines
 from training.proposals import command as proposals
+from training.transfer import backbone
 from training.transfer import command as transfer
 
 _USAGE_EXIT = 2
@@ -53,6 +54,7 @@ app.command("explore")(exploration.explore)
 app.command("pipeline")(pipelines.pipeline)
 app.command("transfer")(transfer.transfer)
 app.command("transfer-predict")(transfer.transfer_predict)
+app.command("backbone")(backbone.backbone)
 app.command("triplets-to-folders")(transfer.triplets_to_folders)
 app.command("false-positives")(false_positives.command)
 app.command("detector")(joining.command)

@@ -6,14 +6,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
-import torch
 import typer
 from rich.console import Console
 from torch import nn
 
 from models.weights import Card, Figure
 from training.datasets import fingerprint
-from training.errors import TrainingError
 from training.loop import RunSettings, Trained, train
 from training.page import Picture, Section, write_page
 from training.transfer.errors_sheet import Said, sheet_png
@@ -23,13 +21,14 @@ from training.transfer.network import (
     ARCHITECTURE,
     Origin,
     load_trained,
+    new_layers,
     parameters_of,
     predict,
     save_head,
     transfer_network,
 )
 from training.transfer.nodules import write_folders
-from training.transfer.task import HeadTask, LoaderSettings
+from training.transfer.task import ImageTask, LoaderSettings, device_of
 
 CARD = "transfer-head.json"
 _PUBLISHED = "System 002 on OCT2017 (four classes of retina, ImageNet features): about 79 % on validation at once."
@@ -57,8 +56,8 @@ def transfer(
     folders = folders_of(folder) if limit is None else limited(folders_of(folder), limit)
     sections = described(folders)
     network, origin = transfer_network(len(folders.classes), imagenet, seed)
-    loading = LoaderSettings(batch, workers, _device(device), bf16)
-    task = HeadTask(network, folder, folders, loading)
+    loading = LoaderSettings(batch, workers, device_of(device), bf16)
+    task = ImageTask((network, new_layers(network)), folder, folders, loading)
     data = fingerprint(path for files in folders.files.values() for path, _ in files)
     identity = {"data": data, "features": asdict(origin), "batch": batch, "bf16": bf16, "classes": folders.classes}
     _say(f"{len(folders.classes)} classes, features from {origin}; {_counted(network)}")
@@ -131,16 +130,6 @@ def _card(folders: Folders, figures: tuple[Figure, ...]) -> Card:
 def _counted(network: nn.Module) -> str:
     total, trained = parameters_of(network)
     return f"{trained:,} of {total:,} parameters are trained"
-
-
-def _device(name: str) -> torch.device:
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        raise TrainingError(f"device {name}: not one of cpu, cuda, cuda:N") from None
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise TrainingError(f"device {name}: there is no CUDA device here; use cpu")
-    return device
 
 
 def _plain(identity: dict[str, object]) -> dict[str, object]:

@@ -26,16 +26,21 @@ class Origin:
     Parameters
     ----------
     sha256
-        Of the imported ImageNet weights; empty for random ones.
+        Of imported or trained weights; empty for random ones.
     seed
         Of the random ones.
+    source
+        What the weights were trained on, in the words of their card.
     """
 
     sha256: str
     seed: int
+    source: str = "ImageNet"
 
     def __str__(self) -> str:
-        return f"ImageNet weights {self.sha256[:12]}" if self.sha256 else f"random weights (seed {self.seed})"
+        if not self.sha256:
+            return f"random weights (seed {self.seed})"
+        return f"weights {self.sha256[:12]} ({self.source})"
 
 
 def transfer_network(classes: int, card_path: Path | None, seed: int) -> tuple[nn.Module, Origin]:
@@ -58,8 +63,8 @@ def transfer_network(classes: int, card_path: Path | None, seed: int) -> tuple[n
     head_of(network)[-1] = nn.Sequential(
         nn.Linear(4096, _HIDDEN), nn.ReLU(), nn.Dropout(_DROPOUT), nn.Linear(_HIDDEN, classes), nn.LogSoftmax(dim=1)
     )
-    sha256 = read_card(card_path).sha256 if card_path is not None else ""
-    return network, Origin(sha256, seed)
+    card = read_card(card_path) if card_path is not None else None
+    return network, Origin(card.sha256, seed, card.training_data) if card else Origin("", seed)
 
 
 def head_of(network: nn.Module) -> nn.Sequential:

@@ -1,4 +1,4 @@
-"""What the training loop needs to train the head, and what is measured afterwards."""
+"""What the training loop needs to train on image folders, and what is measured afterwards."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from torch.utils.data import DataLoader
 
 from training.errors import TrainingError
 from training.transfer.folders import Folders, dataset_of, plain_transforms, train_transforms
-from training.transfer.network import new_layers
 
 Batch = tuple[Tensor, Tensor]
 
@@ -31,12 +30,20 @@ class LoaderSettings:
     reduced: bool
 
 
-class HeadTask:
-    """Trains the new layers: NLLLoss, Adam as it comes; the frozen ones see dropout in training as system 002's do."""
+class ImageTask:
+    """Trains a network on images: NLLLoss, Adam as it comes; frozen layers see dropout in training as system 002's do.
 
-    def __init__(self, network: nn.Module, root: Path, folders: Folders, settings: LoaderSettings) -> None:
-        self.network = network.to(settings.device).to(memory_format=torch.channels_last)
-        self.model = new_layers(network)  # all that changes, so all that a checkpoint holds
+    Parameters
+    ----------
+    parts
+        The network, (N, 3, 224, 224) to log-probabilities (N, C), and the part of it that is trained.
+    """
+
+    def __init__(
+        self, parts: tuple[nn.Module, nn.Module], root: Path, folders: Folders, settings: LoaderSettings
+    ) -> None:
+        self.network = parts[0].to(settings.device).to(memory_format=torch.channels_last)
+        self.model = parts[1]  # all that changes, so all that a checkpoint holds
         self.optimizer: torch.optim.Optimizer = torch.optim.Adam(self.model.parameters())
         self.scheduler: torch.optim.lr_scheduler.LRScheduler | None = None
         self._settings = settings
@@ -90,6 +97,23 @@ class HeadTask:
             num_workers=self._settings.workers,
             pin_memory=self._settings.device.type == "cuda",
         )
+
+
+def device_of(name: str) -> torch.device:
+    """Give the device of a name.
+
+    Raises
+    ------
+    TrainingError
+        There is none.
+    """
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise TrainingError(f"device {name}: not one of cpu, cuda, cuda:N") from None
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise TrainingError(f"device {name}: there is no CUDA device here; use cpu")
+    return device
 
 
 def nll(labels: npt.NDArray[np.int64], logs: npt.NDArray[np.float32]) -> float:
