@@ -121,6 +121,7 @@ SIDES = MappingProxyType({Side.RIGHT: Code("24028007", "SCT", "Right"), Side.LEF
 LOBES = MappingProxyType(
     {
         Lobe.LEFT_UPPER: Code("45653009", "SCT", "Upper lobe of lung"),
+LOSSY_COMPRESSION = Code("113040", "DCM", "Lossy Compression")
         Lobe.LEFT_LOWER: Code("90572001", "SCT", "Lower lobe of lung"),
         Lobe.RIGHT_UPPER: Code("45653009", "SCT", "Upper lobe of lung"),
         Lobe.RIGHT_MIDDLE: Code("72481006", "SCT", "Middle lobe of right lung"),

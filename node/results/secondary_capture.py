@@ -7,7 +7,7 @@ show a slice, its place in the patient, so that a viewer can scroll them with th
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -28,8 +28,9 @@ from node.results.envelope import (
     code_item,
     complete,
 )
+from node.results.pixel_encoding import write_pixels
 from node.results.source_attributes import SourceAttributes, ascii_text, carried_over
-from node.results.source_geometry import instance_references, source_plane, source_reference
+from node.results.source_geometry import SourcePlane, instance_references, source_plane, source_reference
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,8 +61,11 @@ def build_captures(
     pictures: Sequence[CapturePicture],
     context: ResultContext,
     models: Sequence[ModelIdentity] = (),
+    kind: ObjectKind = CAPTURE,
 ) -> list[Dataset]:
     """Build one Secondary Capture per picture, in one Series, InstanceNumber from 1.
+
+    ``kind`` is CAPTURE, CAPTURE_JPEG or CAPTURE_JPEG_LS: the same pictures as they are, or compressed.
 
     Raises
     ------
@@ -75,10 +79,11 @@ def build_captures(
         dataset.BodyPartExamined = body_part(series)
         add_lossy_history(dataset, series.headers[0])
         if picture.slice_index is None:
-            dataset.SourceImageSequence = [_source(item) for item in instance_references(series)]
+            dataset.SourceImageSequence = [source_item(item) for item in instance_references(series)]
         else:
             _place(dataset, series, picture, picture.slice_index)
-        captures.append(complete(dataset, CAPTURE, source, context, models, number))
+        write_pixels(dataset, picture.rgb, kind.transfer_syntax_uid)
+        captures.append(complete(dataset, kind, source, context, models, number))
     return captures
 
 
@@ -89,11 +94,15 @@ def build_page(
     dataset = capture(rgb, title)
     dataset.BodyPartExamined = "CHEST"
     dataset.LossyImageCompression = "00"
+    write_pixels(dataset, rgb, kind.transfer_syntax_uid)
     return complete(dataset, kind, source, context)
 
 
 def capture(rgb: npt.NDArray[np.uint8], title: str) -> Dataset:
-    """Image Pixel, General Image and SC Equipment of an RGB picture (PS3.3 C.7.6.3, C.7.6.1, C.8.6.1)."""
+    """Describe an RGB picture: Image Pixel, General Image, SC Equipment (PS3.3 C.7.6.3, C.7.6.1, C.8.6.1).
+
+    PixelData and LossyImageCompression are still absent.
+    """
     if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3 or 0 in rgb.shape:
         raise ResultError(f"a picture is an (H, W, 3) uint8 array, found {rgb.dtype} {rgb.shape}")
     dataset = Dataset()
@@ -106,30 +115,43 @@ def capture(rgb: npt.NDArray[np.uint8], title: str) -> Dataset:
     dataset.SamplesPerPixel, dataset.PhotometricInterpretation, dataset.PlanarConfiguration = 3, "RGB", 0
     dataset.Rows, dataset.Columns = rgb.shape[:2]
     dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit, dataset.PixelRepresentation = 8, 8, 7, 0
-    pixels = np.ascontiguousarray(rgb).tobytes()
-    dataset.add_new("PixelData", "OB", pixels + b"\x00" * (len(pixels) % 2))
     return dataset
 
 
 def _place(dataset: Dataset, series: AssembledSeries, picture: CapturePicture, k: int) -> None:
     """Give the picture the plane of its slice; not part of the SC IOD, but legal and understood (Standard Extended)."""
-    slices, rows, columns = series.volume.shape
-    if not 0 <= k < slices:
-        raise ResultError(f"a picture of slice {k}, but the volume has {slices}")
-    scale = picture.pixel_scale
-    if scale <= 0 or dataset.Rows < round(rows * scale) or dataset.Columns < round(columns * scale):
-        raise ResultError(f"a picture of {dataset.Rows} x {dataset.Columns} cannot show {rows} x {columns} at {scale}")
-    plane, first = source_plane(series, k), 0.5 / scale - 0.5  # centre of the first picture pixel, in voxels
-    row, column = series.source_point_ji(k, first, first)
-    dataset.ImagePositionPatient = [format_number_as_ds(float(x)) for x in plane.at_pixel(row, column)]
+    plane = picture_plane(series, picture, k)
+    dataset.ImagePositionPatient = [format_number_as_ds(float(x)) for x in plane.position_lps_mm]
     dataset.ImageOrientationPatient = [format_number_as_ds(float(x)) for x in plane.orientation]
-    dataset.PixelSpacing = [format_number_as_ds(mm / scale) for mm in plane.spacing_mm]
+    dataset.PixelSpacing = [format_number_as_ds(mm) for mm in plane.spacing_mm]
     dataset.SliceThickness = format_number_as_ds(plane.slice_thickness_mm)
     dataset.PatientOrientation = plane.patient_orientation
     add_frame_of_reference(dataset, series)
-    dataset.SourceImageSequence = [_source(source_reference(series, k))]
+    dataset.SourceImageSequence = [source_item(source_reference(series, k))]
 
 
-def _source(reference: Dataset) -> Dataset:
+def picture_plane(series: AssembledSeries, picture: CapturePicture, k: int) -> SourcePlane:
+    """Image plane of a picture of slice ``k``, in the picture's own pixels.
+
+    Raises
+    ------
+    ResultError
+        If there is no such slice, or the picture is too small to show it.
+    """
+    slices, rows, columns = series.volume.shape
+    if not 0 <= k < slices:
+        raise ResultError(f"a picture of slice {k}, but the volume has {slices}")
+    scale, (height, width) = picture.pixel_scale, picture.rgb.shape[:2]
+    if scale <= 0 or height < round(rows * scale) or width < round(columns * scale):
+        raise ResultError(f"a picture of {height} x {width} cannot show {rows} x {columns} at {scale}")
+    plane, first = source_plane(series, k), 0.5 / scale - 0.5  # centre of the first picture pixel, in voxels
+    position = plane.at_pixel(*series.source_point_ji(k, first, first))
+    return replace(
+        plane, position_lps_mm=position, spacing_mm=(plane.spacing_mm[0] / scale, plane.spacing_mm[1] / scale)
+    )
+
+
+def source_item(reference: Dataset) -> Dataset:
+    """Name an instance as one that the picture was drawn from (PS3.3 C.7.6.1)."""
     reference.PurposeOfReferenceCodeSequence = [code_item(codes.SOURCE_IMAGE_FOR_PROCESSING)]
     return reference
