@@ -15,7 +15,7 @@ from node.errors import ResultError
 from node.results.context import DISCLAIMER, PredecessorReport
 from node.results.segmentation import build_segmentation
 from node.results.source_attributes import is_uid
-from node.results.structured_report import ReportOptions, build_report
+from node.results.structured_report import build_report
 from tests.result_examples import (
     CONTEXT,
     SPHERES,
@@ -243,12 +243,35 @@ def test_every_uid_of_the_document_is_valid(report: Dataset) -> None:
     assert all(is_uid(str(uid)) for uid in uids)
 
 
-def test_options_of_a_site(series: AssembledSeries, findings: Findings) -> None:
-    options = ReportOptions(editable_in_ohif=True, comprehensive_3d=False)
-    report = build_report(series, findings, None, CONTEXT, options)
-    assert report.SOPClassUID == report.file_meta.MediaStorageSOPClassUID == "1.2.840.10008.5.1.4.1.1.88.33"
+def test_a_site_may_let_ohif_take_nodules_for_its_own_measurements(series: AssembledSeries, findings: Findings) -> None:
+    context = replace(CONTEXT, ohif_tracking=True)
+    segmentation = build_segmentation(series, findings, context)
+    report = build_report(series, findings, segmentation, context)
     tracking = child(groups(report)[0], "Tracking Identifier").TextValue
     assert tracking == "Cornerstone3DTools@^0.1.0:Bidirectional:Nodule 1"
+    assert tracking in {item.TrackingID for item in segmentation.SegmentSequence}
+    assert "Nodule 1" in {item.SegmentLabel for item in segmentation.SegmentSequence}
+
+
+def test_a_tracking_uid_of_a_prior_report_is_kept(series: AssembledSeries, findings: Findings) -> None:
+    context = replace(CONTEXT, tracking_uids={2: "2.25.4712"})
+    segmentation = build_segmentation(series, findings, context)
+    report = build_report(series, findings, segmentation, context)
+    uids = [child(group, "Tracking Unique Identifier").UID for group in groups(report)]
+    assert uids[1] == "2.25.4712"
+    assert "2.25.4712" in {item.get("TrackingUID") for item in segmentation.SegmentSequence}
+    other = [
+        child(group, "Tracking Unique Identifier").UID
+        for group in groups(build_report(series, findings, None, CONTEXT))
+    ]
+    assert [uids[0], uids[2]] == [other[0], other[2]]
+
+
+def test_what_concerns_the_patient_as_a_whole_is_said_or_called_not_measured(report: Dataset) -> None:
+    said = comments_of(report)
+    assert "Probability of cancer for the patient as a whole: not measured, no score of a model" in said
+    highest = next(sentence for sentence in said if sentence.startswith("Highest probability of cancer of a nodule"))
+    assert highest.endswith("Nodule 1, Brock 2a 1.2 to 3.5 % (unknown: family history, emphysema)")
 
 
 def test_malformed_attributes_of_the_source_are_named(series: AssembledSeries, findings: Findings) -> None:

@@ -13,6 +13,7 @@ from pydicom.sr.coding import Code
 
 from models.findings import Attenuation, Lobe, LungLabel, LungRadsCategory, Side
 from node.results.context import CODING_SCHEME
+from node.results.language import Language
 
 CODING_SCHEME_NAME = "pulmonode local codes"
 
@@ -25,7 +26,13 @@ def _own(value: str, meaning: str) -> Code:
 # Document frame: TID 1500, 1204, 1002, 1600
 IMAGING_MEASUREMENT_REPORT = Code("126000", "DCM", "Imaging Measurement Report")
 LANGUAGE = Code("121049", "DCM", "Language of Content Item and Descendants")
-ENGLISH = Code("en-US", "RFC5646", "English (United States)")
+LANGUAGES = MappingProxyType(
+    {
+        Language.ENGLISH: Code("en-US", "RFC5646", "English (United States)"),
+        Language.GERMAN: Code("de-DE", "RFC5646", "German (Germany)"),
+        Language.CHINESE: Code("zh-CN", "RFC5646", "Chinese (China)"),
+    }
+)
 OBSERVER_TYPE = Code("121005", "DCM", "Observer Type")
 DEVICE = Code("121007", "DCM", "Device")
 DEVICE_OBSERVER_UID = Code("121012", "DCM", "Device Observer UID")
@@ -114,6 +121,7 @@ KEY_OBJECT_DESCRIPTION = Code("113012", "DCM", "Key Object Description")
 # Other objects
 IMAGING_STUDY = Code("18748-4", "LN", "Diagnostic imaging study")
 PROCESSING_EQUIPMENT = Code("109102", "DCM", "Processing Equipment")
+LOSSY_COMPRESSION = Code("113040", "DCM", "Lossy Compression")
 SOURCE_IMAGE_FOR_PROCESSING = Code("121322", "DCM", "Source image for image processing operation")
 
 SIDES = MappingProxyType({Side.RIGHT: Code("24028007", "SCT", "Right"), Side.LEFT: Code("7771000", "SCT", "Left")})
@@ -121,7 +129,6 @@ SIDES = MappingProxyType({Side.RIGHT: Code("24028007", "SCT", "Right"), Side.LEF
 LOBES = MappingProxyType(
     {
         Lobe.LEFT_UPPER: Code("45653009", "SCT", "Upper lobe of lung"),
-LOSSY_COMPRESSION = Code("113040", "DCM", "Lossy Compression")
         Lobe.LEFT_LOWER: Code("90572001", "SCT", "Lower lobe of lung"),
         Lobe.RIGHT_UPPER: Code("45653009", "SCT", "Upper lobe of lung"),
         Lobe.RIGHT_MIDDLE: Code("72481006", "SCT", "Middle lobe of right lung"),

@@ -36,6 +36,8 @@ from node.results.source_attributes import SourceAttributes, ascii_text
 LABELMAP_STORAGE: Final = UID("1.2.840.10008.5.1.4.1.1.66.7")  # Label Map Segmentation Storage, PS3.4 Table B.5-1
 IMPLEMENTATION_CLASS_UID: Final = UID("2.25.183843339828361347891039334855826843592")  # ours for ever, PS3.7 D.3.3.2
 IMPLEMENTATION_VERSION_NAME: Final = "PULMONODE"
+# OHIF turns a group into an editable measurement only if its identifier begins like this.
+OHIF_TRACKING_PREFIX: Final = "Cornerstone3DTools@^0.1.0:Bidirectional:"
 _LO_LENGTH, _ST_LENGTH = 64, 1024  # PS3.5 Table 6.2-1
 
 
@@ -93,7 +95,9 @@ def complete(
 
 
 def tracking_uid(context: ResultContext, nodule: Nodule) -> str:
-    """UID of one nodule, the same in report, segmentation and report.json, whatever its rank."""
+    """UID of one nodule, the same in report, segmentation and report.json; that of a prior report is kept."""
+    if nodule.id in context.tracking_uids:
+        return context.tracking_uids[nodule.id]
     tenths_of_mm = (round(coordinate * 10) for coordinate in nodule.center_lps_mm)
     return context.uid("nodule", *tenths_of_mm)
 
@@ -101,6 +105,11 @@ def tracking_uid(context: ResultContext, nodule: Nodule) -> str:
 def tracking_id(nodule: Nodule) -> str:
     """Name of one nodule for people, unique within one report."""
     return f"Nodule {nodule.id}"
+
+
+def tracking_identifier(context: ResultContext, nodule: Nodule) -> str:
+    """Tracking Identifier of report and segmentation: the name, behind OHIF's prefix where the site wants it."""
+    return (OHIF_TRACKING_PREFIX if context.ohif_tracking else "") + tracking_id(nodule)
 
 
 def location(nodule: Nodule) -> str:

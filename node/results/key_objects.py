@@ -11,8 +11,8 @@ from node.errors import ResultError
 from node.results import codes
 from node.results.context import DISCLAIMER, ResultContext
 from node.results.envelope import KEY_OBJECTS, complete
-from node.results.measurement_group import label
 from node.results.pictures import key_slices
+from node.results.sentences import label
 from node.results.source_attributes import carried_over
 from node.results.sr_document import Reference, device_observer, hierarchy, image, text
 

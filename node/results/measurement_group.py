@@ -18,11 +18,9 @@ from node.assembly.assembled import AssembledSeries
 from node.errors import ResultError
 from node.results import codes
 from node.results.context import MANUFACTURER, MODEL_NAME, ResultContext
-from node.results.envelope import location, tracking_id, tracking_uid
-from node.results.sr_document import CONTEXT, MODIFIER, code, container, image, number, text, uidref
-
-# OHIF turns a group into an editable measurement only if its identifier begins like this.
-OHIF_TRACKING_PREFIX = "Cornerstone3DTools@^0.1.0:Bidirectional:"
+from node.results.envelope import tracking_identifier, tracking_uid
+from node.results.sentences import label
+from node.results.sr_document import CONTEXT, MODIFIER, code, comment, container, image, number, text, uidref
 
 
 def measurement_group(
@@ -31,11 +29,10 @@ def measurement_group(
     models: Iterable[ModelIdentity],
     segmentation: Dataset | None,
     context: ResultContext,
-    tracking_prefix: str = "",
 ) -> ContentItem:
     """Build the group of one nodule; without a segmentation it has no Referenced Segment (TID 1501)."""
     items = [
-        text(codes.TRACKING_IDENTIFIER, tracking_prefix + tracking_id(nodule), CONTEXT),
+        text(codes.TRACKING_IDENTIFIER, tracking_identifier(context, nodule), CONTEXT),
         uidref(codes.TRACKING_UNIQUE_IDENTIFIER, tracking_uid(context, nodule), CONTEXT),
         code(codes.FINDING_CATEGORY, codes.MORPHOLOGICALLY_ABNORMAL),
         code(codes.FINDING, codes.NODULE),
@@ -46,13 +43,7 @@ def measurement_group(
     ]
     if segmentation is not None:
         items += _segment(series, segmentation, tracking_uid(context, nodule))
-    return container(codes.MEASUREMENT_GROUP, [*items, text(codes.COMMENT, label(nodule))])
-
-
-def label(nodule: Nodule) -> str:
-    """What a viewer writes beside the mark."""
-    kind = codes.ATTENUATIONS[nodule.measurement.attenuation].meaning.lower()
-    return f"{tracking_id(nodule)}: {kind}, {nodule.measurement.mean_diameter_mm:.1f} mm, {location(nodule)}"
+    return container(codes.MEASUREMENT_GROUP, [*items, comment(label(nodule, context.language), context.language)])
 
 
 def caliper_slice(caliper: Caliper) -> int:

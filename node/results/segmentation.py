@@ -156,7 +156,7 @@ def _highdicom_segment(number: int, segment: Segment, context: ResultContext) ->
         algorithm_type="AUTOMATIC",
         algorithm_identification=algorithm,
         tracking_uid=segment.tracking_uid,
-        tracking_id=segment.label,
+        tracking_id=segment.tracking_id,
         display_color=CIELabColor.from_rgb(*segment.rgb),
     )
 

@@ -21,7 +21,7 @@ from node.assembly.assembled import AssembledSeries
 from node.results import codes
 from node.results.context import DISCLAIMER, ResultContext
 from node.results.drawing import colour_of
-from node.results.envelope import tracking_id, tracking_uid
+from node.results.envelope import tracking_id, tracking_identifier, tracking_uid
 from node.results.source_geometry import source_matrix
 
 Labels = npt.NDArray[np.uint16]
@@ -34,6 +34,7 @@ class Segment:
 
     label: str
     description: str
+    tracking_id: str
     tracking_uid: str
     category: Code
     kind: Code
@@ -54,6 +55,7 @@ def _lung(label: LungLabel, context: ResultContext) -> Segment:
     return Segment(
         label=f"{side.value.capitalize()} lung",
         description=f"{side.value.capitalize()} lung without the voxels of the nodule segments. {DISCLAIMER}",
+        tracking_id=f"{side.value.capitalize()} lung",
         tracking_uid=context.uid("lung", side.value),
         category=codes.ANATOMICAL_STRUCTURE,
         kind=codes.LUNG,
@@ -68,6 +70,7 @@ def _nodule(nodule: Nodule, context: ResultContext) -> Segment:
     return Segment(
         label=tracking_id(nodule),
         description=f"Nodule in the {nodule.side.value} lung. {DISCLAIMER}",
+        tracking_id=tracking_identifier(context, nodule),
         tracking_uid=tracking_uid(context, nodule),
         category=codes.MORPHOLOGICALLY_ABNORMAL,
         kind=codes.NODULE,

@@ -3,7 +3,7 @@
 What a PACS matches on is never altered. Any other value that is illegal for its VR is put into
 legal form where that form is certain, else left out; ``SourceAttributes.changes`` names each such
 attribute. A character set without code extensions is kept, so that the bytes stay the same; any
-other text is decoded and written as UTF-8.
+other text is decoded and written as UTF-8. The source header is not changed.
 """
 
 from __future__ import annotations
@@ -11,18 +11,22 @@ from __future__ import annotations
 import re
 import unicodedata
 import warnings
+from collections.abc import Sequence
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from io import BytesIO
 from types import MappingProxyType
 
-from pydicom import DataElement, Dataset
-from pydicom.charset import python_encoding
+from pydicom import DataElement, Dataset, dcmwrite
 from pydicom.config import RAISE
 from pydicom.datadict import dictionary_VR
-from pydicom.valuerep import format_number_as_ds, validate_value
+from pydicom.filereader import read_dataset
+from pydicom.tag import BaseTag, Tag
+from pydicom.valuerep import CUSTOMIZABLE_CHARSET_VR, format_number_as_ds, validate_value
 
 from node.errors import ResultError
 from node.malformed import MALFORMED
+from node.results.character_sets import DEFAULT_REPERTOIRE, UTF8, decoded, kept_as, readable, terms_of
 
 # Type 1 and 2 of the Patient and General Study modules (PS3.3 C.7.1.1, C.7.2.1): present even if empty.
 _REQUIRED = (
@@ -55,6 +59,8 @@ _OPTIONAL = (
 _MATCHED_ON = frozenset(
     ["PatientName", "PatientID", "IssuerOfPatientID", "AccessionNumber", "StudyID", "StudyInstanceUID"]
 )
+_MANY = ("DeidentificationMethod",)  # value multiplicity 1-n, PS3.6
+_CHARACTER_SET = Tag("SpecificCharacterSet")
 _UID = re.compile(r"(0|[1-9]\d*)(\.(0|[1-9]\d*))+")  # PS3.5 section 9.1
 _SEXES = ("M", "F", "O")  # PS3.3 C.7.1.1
 _TEXT_LENGTHS = {"LO": 64, "SH": 16, "ST": 1024, "LT": 10240, "CS": 16}  # PS3.5 Table 6.2-1
@@ -80,6 +86,12 @@ class SourceAttributes:
         target.pop("SpecificCharacterSet", None)
         target.update({element.tag: deepcopy(element) for element in self.dataset})
 
+    def in_utf8(self) -> SourceAttributes:
+        """The same text in UTF-8, for a result whose own words need more than ASCII."""
+        dataset = deepcopy(self.dataset)
+        dataset.SpecificCharacterSet = UTF8
+        return replace(self, dataset=dataset)
+
 
 def carried_over(header: Dataset) -> SourceAttributes:
     """Read patient and study from one source header.
@@ -91,16 +103,17 @@ def carried_over(header: Dataset) -> SourceAttributes:
     """
     if not is_uid(str(header.get("StudyInstanceUID", ""))):
         raise ResultError("the source has no valid StudyInstanceUID, so that no result can be filed in its study")
+    terms = terms_of(header.get("SpecificCharacterSet"))
     carried, changes = Dataset(), []
     for keyword in _REQUIRED + _OPTIONAL:
-        element, is_changed = _legal(header, keyword)
+        element, is_changed = _legal(header, keyword, terms)
         if is_changed:
             changes.append(keyword)
         if element is not None:
             carried.add(element)
         elif keyword in _REQUIRED:
             setattr(carried, keyword, None)
-    _settle_character_set(carried, header)
+    _settle_character_set(carried, terms)
     return SourceAttributes(carried, tuple(changes))
 
 
@@ -115,34 +128,49 @@ def ascii_text(text: str, longest: int = 1024) -> str:
     return " ".join(plain.replace("\\", "/").split())[:longest].strip()
 
 
-def _legal(header: Dataset, keyword: str) -> tuple[DataElement | None, bool]:
+def _legal(header: Dataset, keyword: str, terms: Sequence[str]) -> tuple[DataElement | None, bool]:
     """The element in legal form, or None; and whether the source's value was changed or left out."""
     if keyword not in header:
         return None, False
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # pydicom warns of what is judged here
         try:
-            element = deepcopy(header[keyword])
+            element, is_exact = _element(header, Tag(keyword), terms)
         except MALFORMED:
             return None, True
         if element.VR == "SQ":
-            return _without_private(element), False
+            return (element if element.value else None), False
         if keyword in _MATCHED_ON or element.is_empty or _is_legal(element):
-            return element, False
+            return element, not is_exact
         return _put_right(element), True
 
 
-def _without_private(element: DataElement) -> DataElement | None:
-    """Private attributes inside carried sequences mean nothing without their creator's block."""
-    for item in element.value:
-        item.remove_private_tags()
-    return element if element.value else None
+def _element(header: Dataset, tag: BaseTag, terms: Sequence[str]) -> tuple[DataElement, bool]:
+    """A copy with its text decoded, and whether the bytes were text of the declared sets."""
+    held, vr = header.get_item(tag), dictionary_VR(tag)
+    value = held.value if held is not None and vr in CUSTOMIZABLE_CHARSET_VR else None
+    if isinstance(value, bytes):  # as read from a file, not looked at yet
+        text = decoded(value, terms, vr)
+        return DataElement(tag, vr, readable(value) if text is None else text), text is not None
+    element = deepcopy(header[tag])
+    if element.VR == "SQ":
+        element.value = [_item(item, terms) for item in element.value]
+    return element, True
+
+
+def _item(item: Dataset, terms: Sequence[str]) -> Dataset:
+    """A copy without private attributes, which mean nothing without their creator's block."""
+    copied, own = Dataset(), terms_of(item.get("SpecificCharacterSet")) or terms
+    for tag in item.keys():  # noqa: SIM118 (iterating a data set parses it)
+        if not tag.is_private and tag != _CHARACTER_SET:
+            copied.add(_element(item, tag, own)[0])
+    return copied
 
 
 def _is_legal(element: DataElement) -> bool:
     if element.keyword == "PatientSex" and element.value not in _SEXES:
         return False
-    if dictionary_VR(element.tag) != element.VR or (element.VM > 1 and element.VR != "LO"):
+    if dictionary_VR(element.tag) != element.VR or (element.VM > 1 and element.keyword not in _MANY):
         return False
     values = element.value if element.VM > 1 else [element.value]
     try:
@@ -155,7 +183,8 @@ def _is_legal(element: DataElement) -> bool:
 
 def _put_right(element: DataElement) -> DataElement | None:
     """The same value in legal form where there is only one reading of it, else None."""
-    text = str(element.value).strip()
+    text = " / ".join(map(str, element.value)) if element.VM > 1 else str(element.value)
+    text = " ".join(text.split())
     value = _REPAIRS.get(element.keyword, _shortened)(text, element.VR)
     return DataElement(element.tag, dictionary_VR(element.tag), value) if value else None
 
@@ -206,21 +235,25 @@ _REPAIRS = MappingProxyType(
 )
 
 
-def _settle_character_set(carried: Dataset, header: Dataset) -> None:
-    """Keep a single set without code extensions; else decode all text and write UTF-8 (PS3.3 C.12.1.1.2)."""
-    declared = header.get("SpecificCharacterSet")
-    name = declared if isinstance(declared, str) else ""
-    if name and name in python_encoding and "2022" not in name:
-        carried.SpecificCharacterSet = name
+def _settle_character_set(carried: Dataset, terms: Sequence[str]) -> None:
+    """Keep a single set in which all text can be written as it was; else write UTF-8 (PS3.3 C.12.1.1.2)."""
+    kept = kept_as(terms)
+    if not kept and set(terms) <= DEFAULT_REPERTOIRE and all(text.isascii() for text in _texts(carried)):
         return
+    carried.SpecificCharacterSet = kept or UTF8
+    if not _is_written_as_it_is(carried):
+        carried.SpecificCharacterSet = UTF8
+
+
+def _is_written_as_it_is(dataset: Dataset) -> bool:
+    """Tell whether the text comes back from the bytes; pydicom writes ``?`` for what it cannot encode."""
+    buffer = BytesIO()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        if declared:
-            carried.SpecificCharacterSet = declared
-        carried.decode()
-    if declared or not _is_ascii(carried):
-        carried.SpecificCharacterSet = "ISO_IR 192"
+        dcmwrite(buffer, deepcopy(dataset), implicit_vr=False, little_endian=True)  # a PersonName keeps its first bytes
+        buffer.seek(0)
+        return _texts(read_dataset(buffer, is_implicit_VR=False, is_little_endian=True)) == _texts(dataset)
 
 
-def _is_ascii(dataset: Dataset) -> bool:
-    return all(str(element.value).isascii() for element in dataset.iterall() if element.VR != "SQ")
+def _texts(dataset: Dataset) -> list[str]:
+    return [str(element.value) for element in dataset.iterall() if element.VR != "SQ" and not element.is_empty]

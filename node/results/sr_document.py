@@ -18,6 +18,7 @@ from highdicom.sr import (
     UIDRefContentItem,
 )
 from pydicom import Dataset
+from pydicom.charset import python_encoding
 from pydicom.sr.coding import Code
 
 from models.findings import ModelIdentity
@@ -25,6 +26,7 @@ from node.assembly.assembled import AssembledSeries
 from node.results import codes
 from node.results.context import CODING_SCHEME, MANUFACTURER, MODEL_NAME, ResultContext
 from node.results.envelope import ObjectKind, complete, device_uid
+from node.results.language import Language
 from node.results.source_attributes import SourceAttributes, ascii_text
 from node.results.source_geometry import source_matrix, source_plane
 
@@ -74,7 +76,7 @@ def build_document(
     if same_study:
         dataset.CurrentRequestedProcedureEvidenceSequence = same_study
     _add_predecessor(dataset, str(source.dataset.StudyInstanceUID), context)
-    return complete(dataset, kind, source, context, models)
+    return complete(dataset, kind, _writable(source, dataset), context, models)
 
 
 def container(name: Code, items: Sequence[ContentItem]) -> ContentItem:
@@ -92,6 +94,13 @@ def code(name: Code, value: Code, relationship: str = CONTAINS) -> ContentItem:
 def text(name: Code, value: str, relationship: str = CONTAINS) -> ContentItem:
     """TEXT item, in ASCII."""
     return TextContentItem(name=name, value=ascii_text(value), relationship_type=relationship)
+
+
+def comment(sentence: str, language: Language) -> ContentItem:
+    """A sentence for the reader: in ASCII where it is English, else in the letters of its language."""
+    if language is Language.ENGLISH:
+        return text(codes.COMMENT, sentence)
+    return TextContentItem(name=codes.COMMENT, value=" ".join(sentence.split()), relationship_type=CONTAINS)
 
 
 def uidref(name: Code, value: str, relationship: str = CONTAINS) -> ContentItem:
@@ -129,7 +138,7 @@ def image_library(series: AssembledSeries, slices: Iterable[int]) -> ContentItem
 def _preamble(context: ResultContext) -> list[ContentItem]:
     """TID 1204 language, TID 1002 device observer, procedure reported."""
     return [
-        code(codes.LANGUAGE, codes.ENGLISH, MODIFIER),
+        code(codes.LANGUAGE, codes.LANGUAGES[context.language], MODIFIER),
         *device_observer(context),
         code(codes.PROCEDURE_REPORTED, codes.CT_UNSPECIFIED_BODY_REGION, MODIFIER),
     ]
@@ -164,6 +173,18 @@ def _descriptors(series: AssembledSeries, k: int) -> list[ContentItem]:
     if frame_of_reference:
         items.append(uidref(codes.FRAME_OF_REFERENCE_UID, frame_of_reference, ACQUISITION))
     return items + [number(name, value, unit, ACQUISITION) for name, value, unit in numbers]
+
+
+def _writable(source: SourceAttributes, document: Dataset) -> SourceAttributes:
+    """The character set of the source if the words of the document can be written in it, else UTF-8."""
+    words = "".join(str(element.value) for element in document.iterall() if element.VR == "UT")
+    if words.isascii():
+        return source
+    codec = python_encoding.get(str(source.dataset.get("SpecificCharacterSet", "")))
+    try:
+        return source if codec and words.encode(codec) else source.in_utf8()
+    except UnicodeEncodeError:
+        return source.in_utf8()
 
 
 def _own_scheme() -> Dataset:

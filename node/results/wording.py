@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from models.findings import Attenuation, Findings, LungRads, Nodule, RiskRange
+from node.results.language import say, translated
 
 NO_NODULE = "No nodule was marked. This does not mean that there is none."
 UNDETERMINED = "undetermined"
@@ -34,22 +35,22 @@ class NoduleRow:
     lung_rads: str
 
 
-def nodule_row(nodule: Nodule) -> NoduleRow:
+def nodule_row(nodule: Nodule, language: str = "en") -> NoduleRow:
     """Round and word what is known of a nodule (Lung-RADS v2022: diameters to 0.1 mm, volume to 1 mm³)."""
     measured = nodule.measurement
     return NoduleRow(
         number=str(nodule.id),
-        place=_place(nodule),
-        type=_type(nodule),
+        place=translated(language, _place(nodule)),
+        type=_type(nodule, language),
         mean_mm=f"{measured.mean_diameter_mm:.1f}",
         sure_mm="" if measured.uncertainty is None else f"± {measured.uncertainty.diameter_mm:.1f}",
         axes_mm=f"{measured.long_axis.length_mm:.1f} × {measured.short_axis.length_mm:.1f}",
         volume_mm3=f"{measured.volume_mm3:.0f}",
         mean_hu=f"{measured.mean_hu:.0f}",
         probability=probability_text(nodule.probability),
-        brock=risk_text(nodule.brock),
+        brock=risk_text(nodule.brock, language),
         suspicion="" if nodule.malignancy is None else suspicion_text(nodule.malignancy.probability),
-        lung_rads=category_text(nodule.lung_rads),
+        lung_rads=category_text(nodule.lung_rads, language),
     )
 
 
@@ -63,37 +64,43 @@ def suspicion_text(probability: float) -> str:
     return ">99 %" if probability > 0.995 else "<1 %" if probability < 0.005 else f"{100 * probability:.0f} %"
 
 
-def risk_text(risk: RiskRange) -> str:
+def risk_text(risk: RiskRange, language: str = "en") -> str:
     """Write a risk in percent: one figure when all inputs are known, else the range."""
     low, high = _percent(risk.low), _percent(risk.high)
-    return f"{low} %" if low == high else f"{low} to {high} %"
+    return f"{low} %" if low == high else say(language, "{low} to {high} %", low=low, high=high)
 
 
-def category_text(lung_rads: LungRads) -> str:
+def category_text(lung_rads: LungRads, language: str = "en") -> str:
     """Write a Lung-RADS category; never leave it blank."""
-    return lung_rads.category.value if lung_rads.category else UNDETERMINED
+    return lung_rads.category.value if lung_rads.category else say(language, UNDETERMINED)
 
 
-def count_text(findings: Findings) -> str:
+def count_text(findings: Findings, language: str = "en") -> str:
     """Say how many nodules were marked."""
     count = len(findings.nodules)
-    return "1 nodule marked" if count == 1 else f"{count or 'No'} nodules marked"
+    if count < 2:
+        return say(language, ("No nodules marked", "1 nodule marked")[count])
+    return say(language, "{count} nodules marked", count=count)
 
 
-def score_meanings(findings: Findings) -> tuple[str, ...]:
+def score_meanings(findings: Findings, language: str = "en") -> tuple[str, ...]:
     """Say what the learned scores are probabilities of, each once."""
-    return tuple(dict.fromkeys(n.malignancy.meaning for n in findings.nodules if n.malignancy))
+    return tuple(dict.fromkeys(translated(language, n.malignancy.meaning) for n in findings.nodules if n.malignancy))
 
 
-def unknown_inputs(findings: Findings) -> tuple[str, ...]:
+def unknown_inputs(findings: Findings, language: str = "en") -> tuple[str, ...]:
     """List the inputs of the risk model that nobody knew, each once."""
-    return tuple(dict.fromkeys(name for nodule in findings.nodules for name in nodule.brock.unknown))
+    names = dict.fromkeys(name for nodule in findings.nodules for name in nodule.brock.unknown)
+    return tuple(translated(language, name) for name in names)
 
 
-def all_warnings(findings: Findings, notes: tuple[str, ...] = ()) -> tuple[str, ...]:
+def all_warnings(findings: Findings, notes: tuple[str, ...] = (), language: str = "en") -> tuple[str, ...]:
     """Collect what the reader must know: of the series, the lungs, the exam and each nodule."""
-    of_nodules = [f"Nodule {nodule.id}: {text}" for nodule in findings.nodules for text in nodule.warnings]
-    return tuple(dict.fromkeys([*notes, *findings.lungs.warnings, *findings.warnings, *of_nodules]))
+    said = [translated(language, text) for text in (*notes, *findings.lungs.warnings, *findings.warnings)]
+    for nodule in findings.nodules:
+        name = say(language, "Nodule {number}", number=nodule.id)
+        said += [say(language, "{name}: {text}", name=name, text=translated(language, w)) for w in nodule.warnings]
+    return tuple(dict.fromkeys(said))
 
 
 def _place(nodule: Nodule) -> str:
@@ -102,10 +109,10 @@ def _place(nodule: Nodule) -> str:
     return f"{nodule.side.value}, {nodule.third.value} third"
 
 
-def _type(nodule: Nodule) -> str:
+def _type(nodule: Nodule, language: str) -> str:
     core = nodule.measurement.solid_diameter_mm
-    name = _ATTENUATION[nodule.measurement.attenuation]
-    return name if core is None else f"{name} (core {core:.1f} mm)"
+    name = say(language, _ATTENUATION[nodule.measurement.attenuation])
+    return name if core is None else say(language, "{kind} (core {core} mm)", kind=name, core=f"{core:.1f}")
 
 
 def _percent(share: float) -> str:

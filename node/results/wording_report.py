@@ -32,10 +32,10 @@ REPORT: Final = MappingProxyType(
             "Patient, {model}: {text} ({meaning})",
             "患者，{model}：{text}（{meaning}）",
         ),
-        "year {year} {percent} %": ("Jahr {year} {percent} %", "第{year}年 {percent} %"),
-        "Probability of cancer for the patient as a whole: not measured, no such model is installed": (
-            "Krebswahrscheinlichkeit des Patienten insgesamt: nicht gemessen, kein solches Modell ist installiert",
-            "患者整体患癌概率：未测量，未安装此类模型",
+        "{year} y {percent} %": ("{year} J. {percent} %", "{year}年 {percent} %"),
+        "Probability of cancer for the patient as a whole: not measured, no score of a model": (
+            "Krebswahrscheinlichkeit des Patienten insgesamt: nicht gemessen, kein Wert eines Modells",
+            "患者整体患癌概率：未测量，没有模型评分",
         ),
         "Highest probability of cancer of a nodule: {name}, {text}": (
             "Höchste Krebswahrscheinlichkeit eines Rundherds: {name}, {text}",
