@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +20,14 @@ def skip_or_fail(reason: str) -> None:
     if os.environ.get("CI"):
         pytest.fail(f"CI must not skip: {reason}")
     pytest.skip(reason)
+
+
+def tool(name: str) -> str:
+    """Find a foreign program, or skip the test."""
+    found = shutil.which(name)
+    if found is None:
+        skip_or_fail(f"{name} is not installed")
+    return str(found)
 
 
 @pytest.fixture(scope="session")

@@ -117,6 +117,11 @@ def test_the_receiving_process_imports_no_torch() -> None:
     assert not heavy
 
 
+def test_the_pdf_is_laid_out_in_two_modules() -> None:
+    places = {path.relative_to(ROOT) for package in HOUSE for path in modules(package) if "reportlab" in tops(path)}
+    assert places == {Path("node/results/pdf_pages.py"), Path("node/results/pdf_type.py")}
+
+
 def test_series_rules_are_pure() -> None:
     forbidden = {"os", "pathlib", "time", "threading", "logging", "socket", "sqlalchemy", "random"}
     wrong = {path.name: tops(path) & forbidden for path in modules("node/series")}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from html.parser import HTMLParser
 from typing import Any
 
 import pytest
@@ -16,6 +15,7 @@ from node.results.context import DISCLAIMER
 from node.results.pictures import key_slices, measuring_slice
 from node.results.report_html import build_html
 from node.results.wording import NO_NODULE
+from tests.page_reader import Page
 from tests.result_examples import example_findings, phantom_series, with_headers
 
 REPORT: dict[str, Any] = {
@@ -25,37 +25,6 @@ REPORT: dict[str, Any] = {
     "software_version": "0.1.0",
     "timings_s": {"assembly": 1.25, "nodules": 14.5},
 }
-VOID = {"meta", "img", "input", "br", "link"}
-
-
-class Page(HTMLParser):
-    """The elements of a page with their attributes and text, and whether the tags close properly."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.elements: list[tuple[str, dict[str, str]]] = []
-        self.texts: list[tuple[str, str]] = []
-        self.open: list[str] = []
-        self.feed(html)
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, {name: value or "" for name, value in attrs}))
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        if data.strip():
-            self.texts.append((self.open[-1], " ".join(data.split())))
-
-    def all(self, tag: str) -> list[dict[str, str]]:
-        return [attributes for name, attributes in self.elements if name == tag]
-
-    def said(self) -> str:
-        return " ".join(text for tag, text in self.texts if tag not in {"style", "script"})
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -7,7 +7,6 @@ the templates of 2022 and warns of what came later.
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,7 +22,7 @@ from node.results.notice import build_notice, orphan_header
 from node.results.secondary_capture import CapturePicture, build_captures
 from node.results.segmentation import build_segmentation
 from node.results.structured_report import build_report
-from tests.conftest import skip_or_fail
+from tests.conftest import skip_or_fail, tool
 from tests.result_examples import (
     CONTEXT,
     as_enhanced,
@@ -39,13 +38,6 @@ from training.phantom_small import small_phantom, sphere
 
 PIXELMED = Path("/usr/share/java/pixelmed.jar")
 JAVA_OPTIONS = ("-Xmx2g", *(f"-Djdk.xml.xpath{name}Limit=0" for name in ("TotalOp", "ExprOp", "ExprGrp")))
-
-
-def tool(name: str) -> str:
-    found = shutil.which(name)
-    if found is None:
-        skip_or_fail(f"{name} is not installed")
-    return str(found)
 
 
 def run(*command: str | Path) -> subprocess.CompletedProcess[str]:

@@ -21,6 +21,7 @@ from node.results.source_attributes import carried_over
 from node.results.source_geometry import instance_references
 from node.results.views import Plane, Upright, aspect, plane_of, projection_view, upright
 
+TITLE = "Chest CT: lungs and nodules"
 _MAP_PIXELS, _CLOSE_UP_PIXELS = 420, 260  # height of a map, side of a picture of a nodule: 200 dots per inch on paper
 _MOST_CLOSE_UPS = 12  # two rows: with them the report stays on two pages
 
@@ -37,10 +38,10 @@ def build_pdf(
     report
         The content of report.json: device, timings_s, software_version, created_at, series_instance_uid.
     """
-    content = page_content(findings, series.notes, report, "en")
+    content = page_content(findings, series.notes, report, context.language)
     document = render_pdf(content, _maps(series, content), _close_ups(series, content))
     return complete(
-        _document(document, content.words["title"], series),
+        _document(document, series),
         PDF,
         carried_over(series.headers[0]),
         context,
@@ -48,14 +49,14 @@ def build_pdf(
     )
 
 
-def _document(document: bytes, title: str, series: AssembledSeries) -> Dataset:
+def _document(document: bytes, series: AssembledSeries) -> Dataset:
     """SC Equipment and Encapsulated Document modules (PS3.3 C.8.6.1, C.24.2)."""
     dataset = Dataset()
     dataset.ConversionType = "WSD"
     dataset.AcquisitionDateTime = None  # type 2: the document is made here, it was not acquired
     dataset.BurnedInAnnotation = "NO"
     dataset.SourceInstanceSequence = instance_references(series)
-    dataset.DocumentTitle = title
+    dataset.DocumentTitle = TITLE  # ASCII: legal in whatever character set the source has
     dataset.ConceptNameCodeSequence = [code_item(codes.IMAGING_STUDY)]
     dataset.VerificationFlag = "UNVERIFIED"
     dataset.MIMETypeOfEncapsulatedDocument = "application/pdf"
@@ -66,16 +67,16 @@ def _document(document: bytes, title: str, series: AssembledSeries) -> Dataset:
 
 def _maps(series: AssembledSeries, content: PageContent) -> list[PagePicture]:
     """Through the lungs from the front and from below, and the axial plane of the most probable nodule."""
-    view, findings, words = upright(series.volume, content.findings.lungs), content.findings, content.words
+    view, findings = upright(series.volume, content.findings.lungs), content.findings
     through = {
-        words["projection"].format(plane=words[plane.name.lower()]): projection_view(
+        f"{plane.name.lower()}, highest HU inside the lungs": projection_view(
             view, plane, findings.nodules, _width(view, plane)
         )
         for plane in (Plane.CORONAL, Plane.AXIAL)
     }
-    subject = words["axial_nodule" if findings.nodules else "axial_lungs"]
+    subject = "axial, through nodule 1" if findings.nodules else "axial, through the lungs"
     pictures = through | {subject: plane_of(view, findings, Plane.AXIAL, _width(view, Plane.AXIAL))}
-    return [_picture(picture, caption) for caption, picture in pictures.items()]
+    return [_picture(picture, content.say(caption)) for caption, picture in pictures.items()]
 
 
 def _width(view: Upright, plane: Plane) -> int:

@@ -22,6 +22,7 @@ from string import Formatter
 from types import MappingProxyType
 from typing import Final
 
+from node.results.wording_layout import LAYOUT
 from node.results.wording_pages import PAGES
 from node.results.wording_reasons import REASONS
 from node.results.wording_report import REPORT
@@ -37,7 +38,9 @@ class Language(StrEnum):
     CHINESE = "zh"
 
 
-SENTENCES: Final[Mapping[str, tuple[str, str]]] = MappingProxyType({**REPORT, **REASONS, **WARNINGS, **RULES, **PAGES})
+SENTENCES: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
+    {**REPORT, **REASONS, **WARNINGS, **RULES, **PAGES, **LAYOUT}
+)
 _COLUMNS: Final = MappingProxyType({Language.GERMAN: 0, Language.CHINESE: 1})
 # What stands in braces is one word or figure, except for these.
 _SHAPES: Final = MappingProxyType(

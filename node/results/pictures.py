@@ -104,11 +104,16 @@ def slice_picture(series: AssembledSeries, findings: Findings, k: int, scale: in
 
 def slice_grey(series: AssembledSeries, k: int) -> npt.NDArray[np.uint8]:
     """Give slice ``k`` in the lung window, (rows, columns) uint8, in the pixels of the source image."""
+    return windowed(slice_hu(series, k))
+
+
+def slice_hu(series: AssembledSeries, k: int) -> npt.NDArray[np.int16]:
+    """Give slice ``k`` in HU, (rows, columns), in the pixels of the source image."""
     shape, shift = SliceFrame(series, k, 1).source_shape, series.shifts_ji_px[k]
     hu = series.volume.hu[k]
     if shape != hu.shape or shift.any():
         hu = ndimage.affine_transform(hu, np.ones(2), offset=-shift, output_shape=shape, order=1, cval=AIR_HU)
-    return windowed(hu)
+    return np.asarray(hu, dtype=np.int16)
 
 
 def slice_overlay(series: AssembledSeries, findings: Findings, k: int, scale: int = 1) -> npt.NDArray[np.uint8]:

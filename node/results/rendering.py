@@ -52,6 +52,10 @@ class LungScene:
 
     half_width_mm: float
 
+    def to_patient(self, index_yxz: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+        """Map (N, 3) fractional indices of the field to (N, 3) LPS millimetres."""
+        return np.asarray(self.origin_lps_mm + index_yxz[:, [1, 0, 2]] * _STEP_MM)
+
 
 @dataclass(frozen=True, eq=False)
 class _Seen:
@@ -64,17 +68,18 @@ class _Seen:
 
 
 def render_lungs(
-    lungs: Lungs, volume: Volume, nodules: Sequence[Nodule], azimuth_deg: float = 0.0, size: int = 480
+    lungs: Lungs, volume: Volume, nodules: Sequence[Nodule], azimuth_deg: float = 0.0, size: int = 480, text_px: int = 0
 ) -> Picture:
     """Draw both lungs with the nodules, upright, seen from the side that ``azimuth_deg`` names.
 
-    0 is from the front (patient's right on the left), 90 from the patient's left, 180 from behind.
+    0 is from the front (patient's right on the left), 90 from the patient's left, 180 from behind. ``text_px`` 0
+    lets the text grow with the picture.
 
     Returns
     -------
     (size, size, 3) uint8 RGB.
     """
-    return render_scene(lung_scene(lungs, volume, nodules), azimuth_deg, size)
+    return render_scene(lung_scene(lungs, volume, nodules), azimuth_deg, size, text_px)
 
 
 def render_ring(scene: LungScene, views: int = RING_VIEWS, size: int = 420) -> list[Picture]:
@@ -100,7 +105,7 @@ def lung_scene(lungs: Lungs, volume: Volume, nodules: Sequence[Nodule]) -> LungS
     return LungScene(field, slopes, view.volume.to_patient(start), tuple(nodules), _half_width(field))
 
 
-def render_scene(scene: LungScene, azimuth_deg: float, size: int) -> Picture:
+def render_scene(scene: LungScene, azimuth_deg: float, size: int, text_px: int = 0) -> Picture:
     """Draw one view of a scene, (size, size, 3) RGB; see ``render_lungs``."""
     turn = np.radians(azimuth_deg)
     seen = _look(scene, turn, size)
@@ -111,7 +116,7 @@ def render_scene(scene: LungScene, azimuth_deg: float, size: int) -> Picture:
     facing = np.clip(-seen.front_normal[2], 0, 1)
     rim = (1 - facing) ** 2
     _blend(picture, _lit(seen.front_normal, _GLASS, 0.15), seen.cover * (0.30 + 0.45 * rim) * hidden)
-    return _annotated(picture, turn, marks)
+    return _annotated(picture, turn, marks, text_px or max(11, size // 30))
 
 
 def _half_width(field: Map) -> float:
@@ -276,11 +281,12 @@ def _placed(scene: LungScene, turn: float) -> list[tuple[Nodule, npt.NDArray[np.
     return [(nodule, _axes(turn) @ (np.asarray(nodule.center_lps_mm) - middle)) for nodule in scene.nodules]
 
 
-def _annotated(picture: Map, turn: float, marks: list[tuple[Nodule, tuple[float, float], float]]) -> Picture:
+def _annotated(
+    picture: Map, turn: float, marks: list[tuple[Nodule, tuple[float, float], float]], text_px: int
+) -> Picture:
     """Number the nodules and say which way the picture looks."""
     size = picture.shape[0]
     canvas = canvas_of(np.clip(np.rint(picture * 255), 0, 255).astype(np.uint8))
-    text_px = max(11, size // 30)
     for nodule, (x, y), radius in marks:
         at = (x + radius + 3, y - radius - 3)
         write(canvas, at, str(nodule.id), text_px, colour_of(nodule.id), anchor="ls", bold=True)
