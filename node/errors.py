@@ -16,6 +16,8 @@
     ├── LedgerError              the ledger cannot be opened, or a row is not what it should be
     ├── DeliveryError            a destination did not take a result; carries status and whether to retry
     ├── DeidentificationError    an object cannot be de-identified, or given back its identity; nothing left
+    │   ├── NotAnInstance        a directory, or without SOP Class UID or SOP Instance UID
+    │   ├── UnreadableInstance   a value that had to be understood is malformed
     │   └── VaultError           the vault cannot be read with this key, or does not know a pseudonym
     ├── WorkerDied               the analysis process ended or hung (analysis/process.py)
     └── DemoError                the demo could not show the whole job (demo.py)
@@ -220,6 +222,18 @@ class DeidentificationError(PulmonodeError):
     """An object cannot be de-identified, or given its identity back; nothing of it has left."""
 
     code = "DEIDENTIFICATION"
+
+
+class NotAnInstance(DeidentificationError):
+    """What was given is no composite instance."""
+
+    code = "NOT_AN_INSTANCE"
+
+
+class UnreadableInstance(DeidentificationError):
+    """An attribute that had to be understood cannot be read."""
+
+    code = "UNREADABLE"
 
 
 class VaultError(DeidentificationError):
