@@ -15,7 +15,8 @@ from node.errors import ResultError
 from node.results.checks import check
 from node.results.notice import build_notice
 from node.results.segmentation import build_segmentation
-from node.results.source_attributes import ascii_text, carried_over, is_uid
+from node.results.legal_values import is_uid
+from node.results.source_attributes import ascii_text, carried_over
 from node.results.structured_report import build_report
 from tests.result_examples import CONTEXT, encoded, example_findings, phantom_series, with_headers
 

@@ -14,7 +14,7 @@ from node.assembly.assembled import AssembledSeries
 from node.errors import ResultError
 from node.results.context import DISCLAIMER, PredecessorReport
 from node.results.segmentation import build_segmentation
-from node.results.source_attributes import is_uid
+from node.results.legal_values import is_uid
 from node.results.structured_report import build_report
 from tests.result_examples import (
     CONTEXT,

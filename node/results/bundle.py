@@ -18,6 +18,7 @@ from node.durable import write_durably
 from node.results.checks import check
 from node.results.comparison import KnownNodule
 from node.results.context import ResultContext
+from node.results.legal_values import is_uid, legal_value
 from node.results.notice import build_notice, orphan_header
 from node.results.picture_files import write_pictures
 from node.results.pictures import key_slices, slice_picture
@@ -25,7 +26,6 @@ from node.results.report_html import build_html
 from node.results.report_json import report_of
 from node.results.secondary_capture import CapturePicture, build_captures
 from node.results.segmentation import build_segmentation
-from node.results.source_attributes import is_uid
 from node.results.structured_report import build_report
 from node.results.summary_page import summary_page
 
@@ -131,7 +131,7 @@ def file_names(bundle: Bundle) -> Iterable[tuple[str, Dataset]]:
 
 
 def _has_frame_of_reference(series: AssembledSeries) -> bool:
-    return bool(series.headers[0].get("FrameOfReferenceUID"))
+    return legal_value(series.headers[0], "FrameOfReferenceUID") is not None
 
 
 def _with_notes(series: AssembledSeries) -> AssembledSeries:

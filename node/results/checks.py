@@ -17,7 +17,8 @@ from pydicom.uid import Comprehensive3DSRStorage, ComprehensiveSRStorage, Segmen
 from node.errors import ResultError
 from node.results import codes
 from node.results.context import DISCLAIMER
-from node.results.source_attributes import carried_over, is_uid
+from node.results.legal_values import is_uid
+from node.results.source_attributes import carried_over
 
 _SR_CLASSES: Final = (ComprehensiveSRStorage, Comprehensive3DSRStorage)
 _IDENTITY: Final = (

@@ -31,6 +31,7 @@ from models.findings import ModelIdentity, Nodule
 from node.assembly.assembled import AssembledSeries
 from node.results import codes
 from node.results.context import DISCLAIMER, MANUFACTURER, MODEL_NAME, ResultContext
+from node.results.legal_values import legal_value
 from node.results.source_attributes import SourceAttributes, ascii_text
 
 LABELMAP_STORAGE: Final = UID("1.2.840.10008.5.1.4.1.1.66.7")  # Label Map Segmentation Storage, PS3.4 Table B.5-1
@@ -81,6 +82,13 @@ def complete(
 ) -> Dataset:
     """Write the attributes common to all results into ``dataset``, over what may be there; gives it back."""
     source.copy_into(dataset)
+    _add_equipment(dataset, context, models)
+    _add_dates(dataset, context)
+    return identify(dataset, kind, context, number)
+
+
+def identify(dataset: Dataset, kind: ObjectKind, context: ResultContext, number: int = 1) -> Dataset:
+    """Make the data set an instance of that kind, in that kind's series; gives it back."""
     dataset.SOPClassUID = kind.sop_class_uid
     dataset.SOPInstanceUID = context.uid("instance", kind.name, number)
     dataset.InstanceNumber = number
@@ -88,8 +96,6 @@ def complete(
     dataset.SeriesInstanceUID = context.uid("series", kind.name)
     dataset.SeriesNumber = kind.series_number
     dataset.SeriesDescription = kind.series_description
-    _add_equipment(dataset, context, models)
-    _add_dates(dataset, context)
     _add_file_meta(dataset, kind)
     return dataset
 
@@ -134,24 +140,25 @@ def code_item(code: Code) -> Dataset:
 
 def body_part(series: AssembledSeries) -> str:
     """BodyPartExamined of the source, else CHEST: without it Laterality would be required (PS3.3 C.7.3.1)."""
-    return str(series.headers[0].get("BodyPartExamined") or "CHEST")
+    return str(legal_value(series.headers[0], "BodyPartExamined") or "CHEST")
 
 
 def add_frame_of_reference(dataset: Dataset, series: AssembledSeries) -> None:
     """Frame of Reference Module (PS3.3 C.7.4.1) of the source, where it has one."""
-    uid = series.headers[0].get("FrameOfReferenceUID")
+    uid = legal_value(series.headers[0], "FrameOfReferenceUID")
     if uid:
         dataset.FrameOfReferenceUID = uid
-        dataset.PositionReferenceIndicator = series.headers[0].get("PositionReferenceIndicator")
+        dataset.PositionReferenceIndicator = legal_value(series.headers[0], "PositionReferenceIndicator")
 
 
 def add_lossy_history(dataset: Dataset, header: Dataset) -> None:
     """What was once compressed with loss stays marked so in all that is derived (PS3.3 C.7.6.1.1.5)."""
-    is_lossy = header.get("LossyImageCompression") == "01"
+    is_lossy = legal_value(header, "LossyImageCompression") == "01"
     dataset.LossyImageCompression = "01" if is_lossy else "00"
     for keyword in ("LossyImageCompressionRatio", "LossyImageCompressionMethod"):
-        if is_lossy and header.get(keyword):
-            setattr(dataset, keyword, header.get(keyword))
+        value = legal_value(header, keyword)
+        if is_lossy and value:
+            setattr(dataset, keyword, value)
 
 
 def _add_equipment(dataset: Dataset, context: ResultContext, models: Sequence[ModelIdentity]) -> None:

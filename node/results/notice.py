@@ -19,8 +19,9 @@ from node.errors import ResultError
 from node.results import codes, sr_document
 from node.results.context import DISCLAIMER, MODEL_NAME, ResultContext
 from node.results.envelope import NOTICE_CAPTURE, NOTICE_REPORT
+from node.results.legal_values import is_uid
 from node.results.secondary_capture import build_page
-from node.results.source_attributes import ascii_text, carried_over, is_uid
+from node.results.source_attributes import ascii_text, carried_over
 
 _PAGE_WIDTH_PX, _PAGE_HEIGHT_PX = 512, 512  # the height at least
 _MARGIN_PX, _TITLE_PX, _TEXT_PX, _LINE_GAP_PX = 32, 28, 20, 6

@@ -32,8 +32,9 @@ from node.results.envelope import (
     code_item,
     complete,
 )
+from node.results.legal_values import is_uid
 from node.results.segments import Labels, Segment, label_map, segments_of
-from node.results.source_attributes import ascii_text, carried_over, is_uid
+from node.results.source_attributes import ascii_text, carried_over
 from node.results.source_geometry import instance_references, source_matrix, source_plane, source_reference
 
 _CONTENT_LABEL: Final = "LUNG_NODULES"

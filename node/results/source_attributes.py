@@ -8,7 +8,6 @@ other text is decoded and written as UTF-8. The source header is not changed.
 
 from __future__ import annotations
 
-import re
 import unicodedata
 import warnings
 from collections.abc import Sequence
@@ -18,15 +17,15 @@ from io import BytesIO
 from types import MappingProxyType
 
 from pydicom import DataElement, Dataset, dcmwrite
-from pydicom.config import RAISE
 from pydicom.datadict import dictionary_VR
 from pydicom.filereader import read_dataset
 from pydicom.tag import BaseTag, Tag
-from pydicom.valuerep import CUSTOMIZABLE_CHARSET_VR, format_number_as_ds, validate_value
+from pydicom.valuerep import CUSTOMIZABLE_CHARSET_VR
 
 from node.errors import ResultError
 from node.malformed import MALFORMED
 from node.results.character_sets import DEFAULT_REPERTOIRE, UTF8, decoded, kept_as, readable, terms_of
+from node.results.legal_values import is_legal, is_uid, put_right
 
 # Type 1 and 2 of the Patient and General Study modules (PS3.3 C.7.1.1, C.7.2.1): present even if empty.
 _REQUIRED = (
@@ -59,11 +58,28 @@ _OPTIONAL = (
 _MATCHED_ON = frozenset(
     ["PatientName", "PatientID", "IssuerOfPatientID", "AccessionNumber", "StudyID", "StudyInstanceUID"]
 )
-_MANY = ("DeidentificationMethod",)  # value multiplicity 1-n, PS3.6
+_METHODS = ("DeidentificationMethod", "DeidentificationMethodCodeSequence")
 _CHARACTER_SET = Tag("SpecificCharacterSet")
-_UID = re.compile(r"(0|[1-9]\d*)(\.(0|[1-9]\d*))+")  # PS3.5 section 9.1
-_SEXES = ("M", "F", "O")  # PS3.3 C.7.1.1
-_TEXT_LENGTHS = {"LO": 64, "SH": 16, "ST": 1024, "LT": 10240, "CS": 16}  # PS3.5 Table 6.2-1
+_QUALIFIERS = (
+    "UniversalEntityID",
+    "IdentifierTypeCode",
+    "AssigningFacilitySequence",
+    "AssigningJurisdictionCodeSequence",
+    "AssigningAgencyOrDepartmentCodeSequence",
+)
+# What an item needs to be one; Type 1 or 1C of the macro, of which one each is enough.
+_ITEM_NEEDS = MappingProxyType(
+    {
+        "OtherPatientIDsSequence": (("PatientID",),),  # PS3.3 C.7.1.1
+        "IssuerOfPatientIDQualifiersSequence": (_QUALIFIERS,),  # PS3.3 Table 10-18
+        "IssuerOfAccessionNumberSequence": (("LocalNamespaceEntityID", "UniversalEntityID"),),  # PS3.3 Table 10-17
+        "DeidentificationMethodCodeSequence": (  # PS3.3 Table 8.8-1
+            ("CodeValue", "LongCodeValue", "URNCodeValue"),
+            ("CodingSchemeDesignator", "URNCodeValue"),
+            ("CodeMeaning",),
+        ),
+    }
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,13 +129,10 @@ def carried_over(header: Dataset) -> SourceAttributes:
             carried.add(element)
         elif keyword in _REQUIRED:
             setattr(carried, keyword, None)
+    if carried.get("PatientIdentityRemoved") == "YES" and not any(carried.get(k) for k in _METHODS):
+        carried.DeidentificationMethod = "not stated"  # Type 1C of the Patient Module, one of both
     _settle_character_set(carried, terms)
     return SourceAttributes(carried, tuple(changes))
-
-
-def is_uid(value: str) -> bool:
-    """Tell whether the value is a UID: at most 64 characters, components without leading zeros (PS3.5 9.1)."""
-    return len(value) <= 64 and _UID.fullmatch(value) is not None
 
 
 def ascii_text(text: str, longest: int = 1024) -> str:
@@ -139,10 +152,10 @@ def _legal(header: Dataset, keyword: str, terms: Sequence[str]) -> tuple[DataEle
         except MALFORMED:
             return None, True
         if element.VR == "SQ":
-            return (element if element.value else None), False
-        if keyword in _MATCHED_ON or element.is_empty or _is_legal(element):
+            return _complete_items(element), False
+        if keyword in _MATCHED_ON or element.is_empty or is_legal(element):
             return element, not is_exact
-        return _put_right(element), True
+        return put_right(element), True
 
 
 def _element(header: Dataset, tag: BaseTag, terms: Sequence[str]) -> tuple[DataElement, bool]:
@@ -167,72 +180,14 @@ def _item(item: Dataset, terms: Sequence[str]) -> Dataset:
     return copied
 
 
-def _is_legal(element: DataElement) -> bool:
-    if element.keyword == "PatientSex" and element.value not in _SEXES:
-        return False
-    if dictionary_VR(element.tag) != element.VR or (element.VM > 1 and element.keyword not in _MANY):
-        return False
-    values = element.value if element.VM > 1 else [element.value]
-    try:
-        for value in values:
-            validate_value(element.VR, getattr(value, "original_string", value), RAISE)
-    except ValueError:
-        return False
-    return True
-
-
-def _put_right(element: DataElement) -> DataElement | None:
-    """The same value in legal form where there is only one reading of it, else None."""
-    text = " / ".join(map(str, element.value)) if element.VM > 1 else str(element.value)
-    text = " ".join(text.split())
-    value = _REPAIRS.get(element.keyword, _shortened)(text, element.VR)
-    return DataElement(element.tag, dictionary_VR(element.tag), value) if value else None
-
-
-def _shortened(text: str, vr: str) -> str:
-    return text[: _TEXT_LENGTHS[vr]].strip() if vr in _TEXT_LENGTHS else ""
-
-
-def _age(text: str, _vr: str) -> str:
-    """``70Y`` is ``070Y`` (AS, PS3.5 6.2); an age without unit could mean anything."""
-    match = re.fullmatch(r"(\d{1,3})([DWMY])", text.upper())
-    return f"{int(match[1]):03d}{match[2]}" if match else ""
-
-
-def _decimal(text: str, _vr: str) -> str:
-    try:
-        return str(format_number_as_ds(float(text)))
-    except ValueError:
-        return ""
-
-
-def _date(text: str, _vr: str) -> str:
-    """``1955.07.04`` (ACR-NEMA) and ``1955-07-04`` are 19550704."""
-    match = re.fullmatch(r"(\d{4})([.-])(\d{2})\2(\d{2})", text)
-    return match[1] + match[3] + match[4] if match else ""
-
-
-def _time(text: str, _vr: str) -> str:
-    """``10:15:00`` (ACR-NEMA) is 101500."""
-    match = re.fullmatch(r"(\d{2}):(\d{2})(?::(\d{2}(?:\.\d{1,6})?))?", text)
-    return match[1] + match[2] + (match[3] or "") if match else ""
-
-
-def _sex(text: str, _vr: str) -> str:
-    return text.upper() if text.upper() in _SEXES else ""
-
-
-_REPAIRS = MappingProxyType(
-    {
-        "PatientAge": _age,
-        "PatientSize": _decimal,
-        "PatientWeight": _decimal,
-        "PatientBirthDate": _date,
-        "StudyDate": _date,
-        "StudyTime": _time,
-        "PatientSex": _sex,
-    }
-)
+def _complete_items(element: DataElement) -> DataElement | None:
+    """The items that are no mere shells."""
+    needs = _ITEM_NEEDS[element.keyword]
+    items = [item for item in element.value if all(any(item.get(keyword) for keyword in one) for one in needs)]
+    for item in items:
+        if element.keyword == "OtherPatientIDsSequence" and not item.get("TypeOfPatientID"):
+            item.TypeOfPatientID = "TEXT"  # Type 1; the other terms, RFID and BARCODE, are of devices
+    return DataElement(element.tag, "SQ", items) if items else None
 
 
 def _settle_character_set(carried: Dataset, terms: Sequence[str]) -> None:

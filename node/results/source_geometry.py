@@ -10,6 +10,7 @@ from pydicom import Dataset
 
 from node.assembly.assembled import AssembledSeries
 from node.errors import ResultError
+from node.results.legal_values import legal_value
 
 _LETTERS = (("L", "R"), ("P", "A"), ("H", "F"))  # towards +x, -x, +y, -y, +z, -z (PS3.3 C.7.6.1.1.1)
 _OBLIQUE_COSINE = 1e-2  # a direction with less than this (0.6 deg) along an axis does not name the axis
@@ -112,12 +113,12 @@ def _read_plane(series: AssembledSeries, k: int) -> SourcePlane:
     position = _macro(header, series.frames[k].frame_number, "PlanePositionSequence")
     orientation = _macro(header, series.frames[k].frame_number, "PlaneOrientationSequence")
     rows_mm, columns_mm = (float(value) for value in measures.PixelSpacing)
-    thickness = measures.get("SliceThickness")
+    thickness = float(legal_value(measures, "SliceThickness") or 0)
     return SourcePlane(
         np.array([float(value) for value in position.ImagePositionPatient]),
         np.array([float(value) for value in orientation.ImageOrientationPatient]),
         (rows_mm, columns_mm),
-        float(thickness) if thickness else series.volume.spacing_kji_mm[0],
+        thickness if thickness > 0 else series.volume.spacing_kji_mm[0],
     )
 
 

@@ -27,6 +27,7 @@ from node.results import codes
 from node.results.context import CODING_SCHEME, MANUFACTURER, MODEL_NAME, ResultContext
 from node.results.envelope import ObjectKind, complete, device_uid
 from node.results.language import Language
+from node.results.legal_values import legal_value
 from node.results.source_attributes import SourceAttributes, ascii_text
 from node.results.source_geometry import source_matrix, source_plane
 
@@ -159,7 +160,7 @@ def device_observer(context: ResultContext) -> list[ContentItem]:
 def _descriptors(series: AssembledSeries, k: int) -> list[ContentItem]:
     """TID 1602 and 1604 of one slice."""
     plane, (rows, columns) = source_plane(series, k), source_matrix(series)
-    frame_of_reference = series.headers[0].get("FrameOfReferenceUID")
+    frame_of_reference = legal_value(series.headers[0], "FrameOfReferenceUID")
     numbers = [
         (codes.PIXEL_DATA_ROWS, rows, codes.PIXELS),
         (codes.PIXEL_DATA_COLUMNS, columns, codes.PIXELS),
