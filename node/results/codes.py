@@ -26,11 +26,11 @@ def _own(value: str, meaning: str) -> Code:
 # Document frame: TID 1500, 1204, 1002, 1600
 IMAGING_MEASUREMENT_REPORT = Code("126000", "DCM", "Imaging Measurement Report")
 LANGUAGE = Code("121049", "DCM", "Language of Content Item and Descendants")
-LANGUAGES = MappingProxyType(
+LANGUAGES = MappingProxyType(  # CID 5000
     {
         Language.ENGLISH: Code("en-US", "RFC5646", "English (United States)"),
         Language.GERMAN: Code("de-DE", "RFC5646", "German (Germany)"),
-        Language.CHINESE: Code("zh-CN", "RFC5646", "Chinese (China)"),
+        Language.CHINESE: Code("zh-CN", "RFC5646", "Chinese (S)"),
     }
 )
 OBSERVER_TYPE = Code("121005", "DCM", "Observer Type")
@@ -49,6 +49,11 @@ MEASUREMENT_GROUP = Code("125007", "DCM", "Measurement Group")
 QUALITATIVE_EVALUATIONS = Code("C0034375", "UMLS", "Qualitative Evaluations")
 COMMENT = Code("121106", "DCM", "Comment")
 SOURCE = Code("260753009", "SCT", "Source")
+
+# Report in words: TID 2000; its title is IMAGING_STUDY
+IMPRESSIONS = Code("121072", "DCM", "Impressions")  # CID 7001
+FINDINGS = Code("121070", "DCM", "Findings")
+IMPRESSION = Code("121073", "DCM", "Impression")  # CID 7002
 
 # Image library descriptors: TID 1602, 1604
 MODALITY = Code("121139", "DCM", "Modality")
