@@ -12,13 +12,16 @@ from textwrap import wrap
 import numpy as np
 import numpy.typing as npt
 from highdicom.sr import ContentItem
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 from pydicom import Dataset
+from pydicom.sr.coding import Code
 
 from node.errors import ResultError
 from node.results import codes, sr_document
 from node.results.context import DISCLAIMER, MODEL_NAME, ResultContext
+from node.results.drawing import drawable_language, wrapped, write
 from node.results.envelope import NOTICE_CAPTURE, NOTICE_REPORT
+from node.results.language import Language, say
 from node.results.legal_values import is_uid
 from node.results.secondary_capture import build_page
 from node.results.source_attributes import ascii_text, carried_over
@@ -27,6 +30,8 @@ _PAGE_WIDTH_PX, _PAGE_HEIGHT_PX = 512, 512  # the height at least
 _MARGIN_PX, _TITLE_PX, _TEXT_PX, _LINE_GAP_PX = 32, 28, 20, 6
 _PAPER, _INK, _ALARM = (16, 16, 20), (235, 235, 235), (255, 170, 60)
 _ORPHAN_STUDY = ("study", "orphan")
+_UNSEARCHED = "This series was not searched for nodules. Nothing may be concluded from the absence of marks."
+_ORPHAN = "The input held no readable study: this notice stands in a study of its own, without a patient."
 _EVIDENCE_KEYWORDS = ("SeriesInstanceUID", "SOPClassUID", "SOPInstanceUID")
 
 
@@ -54,10 +59,12 @@ def build_notice(headers: Sequence[Dataset], code: str, reason: str, context: Re
     if identity is None:
         raise ResultError("no notice: none of the headers has a StudyInstanceUID")
     is_orphan = identity.StudyInstanceUID == context.uid(*_ORPHAN_STUDY)
-    source, sentences = carried_over(identity), notice_sentences(code, reason, is_orphan)
-    evidence = _evidence(headers, str(identity.StudyInstanceUID))
-    report = sr_document.build_document(NOTICE_REPORT, source, context, [_evaluations(code, sentences)], evidence)
-    page = build_page(draw_page(sentences), sentences[0], NOTICE_CAPTURE, source, context)
+    source, evidence = carried_over(identity), _evidence(headers, str(identity.StudyInstanceUID))
+    said = {language: notice_sentences(code, reason, is_orphan, language) for language in Language}
+    evaluations = _evaluations(code, said[context.language], context.language)
+    report = sr_document.build_document(NOTICE_REPORT, source, context, [evaluations], evidence)
+    picture = draw_page(said[drawable_language(context.language)])
+    page = build_page(picture, said[Language.ENGLISH][0], NOTICE_CAPTURE, source, context)
     return [report, page]
 
 
@@ -71,27 +78,31 @@ def orphan_header(context: ResultContext) -> Dataset:
     return header
 
 
-def notice_sentences(code: str, reason: str, is_orphan: bool = False) -> list[str]:
-    """Give the words of the notice, the same in the report and on the page; the first says it all."""
+def notice_sentences(
+    code: str, reason: str, is_orphan: bool = False, language: Language = Language.ENGLISH
+) -> list[str]:
+    """Give the words of the notice, the same in the report and on the page; the first says it all.
+
+    Other languages say the meaning of the coded reason first, and then the English sentence as it is.
+    """
+    reason = ascii_text(reason.rstrip(". "))
+    is_english = language is Language.ENGLISH
+    meaning = reason if is_english else say(language, _reason(code).meaning)
     sentences = [
-        ascii_text(f"NOT PROCESSED - {reason.rstrip('. ')} - not a negative result"),
-        ascii_text(f"Reason code: {code}"),
-        "This series was not searched for nodules. Nothing may be concluded from the absence of marks.",
+        say(language, "NOT PROCESSED - {text} - not a negative result", text=meaning),
+        *([] if is_english else [say(language, "In detail (in English): {text}", text=reason)]),
+        say(language, "Reason code: {code}", code=ascii_text(code)),
+        say(language, _UNSEARCHED),
     ]
-    if is_orphan:
-        sentences.append(
-            "The input held no readable study: this notice stands in a study of its own, without a patient."
-        )
-    return [*sentences, DISCLAIMER]
+    return [*sentences, *([say(language, _ORPHAN)] if is_orphan else []), say(language, DISCLAIMER)]
 
 
 def draw_page(sentences: Sequence[str]) -> npt.NDArray[np.uint8]:
     """Draw the sentences, the first as the title, on one page: (H, 512, 3) uint8, as high as they need."""
     placed, y = _lay_out(sentences)
     page = Image.new("RGB", (_PAGE_WIDTH_PX, max(_PAGE_HEIGHT_PX, y + _MARGIN_PX)), _PAPER)
-    pen = ImageDraw.Draw(page)
     for line_y, line, size_px, ink in placed:
-        pen.text((_MARGIN_PX, line_y), line, fill=ink, font=ImageFont.load_default(size_px))
+        write(page, (_MARGIN_PX, line_y), line, size_px, ink, halo=False)
     return np.asarray(page, dtype=np.uint8)
 
 
@@ -110,23 +121,21 @@ def _lay_out(sentences: Sequence[str]) -> tuple[list[tuple[int, str, int, tuple[
 
 def _lines(sentence: str, size_px: int) -> list[str]:
     """Break a sentence between words, and inside a word that fills a line, to fit between the margins."""
-    font, width = ImageFont.load_default(size_px), _PAGE_WIDTH_PX - 2 * _MARGIN_PX
-    lines = [""]
-    for word in (part for whole in sentence.split() for part in wrap(whole, 3 * width // (2 * size_px))):
-        longer = f"{lines[-1]} {word}".strip()
-        if font.getlength(longer) <= width:
-            lines[-1] = longer
-        else:
-            lines.append(word)
-    return lines
+    width = _PAGE_WIDTH_PX - 2 * _MARGIN_PX
+    words = [" ".join(wrap(word, width // size_px)) if word.isascii() else word for word in sentence.split()]
+    return wrapped(" ".join(words), size_px, width)
 
 
-def _evaluations(code: str, sentences: Sequence[str]) -> ContentItem:
+def _reason(code: str) -> Code:
+    return codes.REASONS.get(code, codes.OTHER_REASON)
+
+
+def _evaluations(code: str, sentences: Sequence[str], language: Language) -> ContentItem:
     """Status and reason as codes, then the words; no item about nodules."""
     items = [
         sr_document.code(codes.PROCESSING_STATUS, codes.NOT_PROCESSED),
-        sr_document.code(codes.NOT_PROCESSED_REASON, codes.REASONS.get(code, codes.OTHER_REASON)),
-        *(sr_document.text(codes.COMMENT, sentence) for sentence in sentences),
+        sr_document.code(codes.NOT_PROCESSED_REASON, _reason(code)),
+        *(sr_document.comment(sentence, language) for sentence in sentences),
     ]
     return sr_document.container(codes.QUALITATIVE_EVALUATIONS, items)
 
