@@ -38,7 +38,8 @@ from pydicom.uid import (
 from node.deidentification.identity import values_of
 
 PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
-_RECONSTRUCTED = frozenset(
+_MAPS = frozenset({SegmentationStorage, UID("1.2.840.10008.5.1.4.1.1.66.7")})  # the latter: Label Map Segmentation
+_RECONSTRUCTED = _MAPS | frozenset(
     {
         CTImageStorage,
         DICOSCTImageStorage,
@@ -52,8 +53,6 @@ _RECONSTRUCTED = frozenset(
         ParametricMapStorage,
         PositronEmissionTomographyImageStorage,
         RTDoseStorage,
-        SegmentationStorage,
-        UID("1.2.840.10008.5.1.4.1.1.66.7"),  # Label Map Segmentation Storage
     }
 )
 _OPAQUE = {
@@ -112,8 +111,7 @@ def _reason_of_page(dataset: Dataset) -> str | None:
     if _PAGE.search(_text(dataset, "SeriesDescription").lower()):
         return "Series Description says that it is a page of text"
     photometric = _text(dataset, "PhotometricInterpretation")
-    is_map = "Segmentation" in UID(dataset.SOPClassUID).name
-    if photometric and not photometric.startswith("MONOCHROME") and not is_map:
+    if photometric and not photometric.startswith("MONOCHROME") and dataset.SOPClassUID not in _MAPS:
         return "it is in colour, as no slice is"
     return None
 

@@ -6,13 +6,13 @@ and encoding again would not do: ISO 2022 allows several encodings of one text, 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from io import BytesIO
 from typing import cast
 
 from pydicom import DataElement, Dataset
 from pydicom.charset import convert_encodings
-from pydicom.datadict import dictionary_VR
+from pydicom.datadict import dictionary_has_tag, dictionary_VR
 from pydicom.dataelem import RawDataElement
 from pydicom.filebase import DicomBytesIO
 from pydicom.filereader import read_dataset
@@ -96,9 +96,20 @@ def give_identity(dataset: Dataset, identity: Dataset) -> None:
     dataset.set_original_encoding(False, True, dataset._character_set)
 
 
-def uids_of(dataset: Dataset) -> set[str]:
-    """Give every UID in a data set, at any depth."""
-    return {uid for element in dataset.iterall() if element.VR == VR.UI for uid in values_of(element) if uid}
+def uids_of(dataset: Dataset, is_wanted: Callable[[BaseTag], bool] = lambda _: True) -> set[str]:
+    """Give the UIDs in a data set, at any depth, of the attributes that are wanted.
+
+    Other values are not looked at: to decode them would take most of the time.
+    """
+    found: set[str] = set()
+    for tag in dataset.keys():  # noqa: SIM118 - the values of a data set are elements
+        element = stored(dataset, tag)
+        vr = element.VR or (dictionary_VR(tag) if dictionary_has_tag(tag) else VR.UN)
+        if vr == VR.SQ:
+            found.update(*(uids_of(item, is_wanted) for item in dataset[tag].value or ()))
+        elif vr == VR.UI and is_wanted(tag):
+            found.update(values_of(dataset[tag]))
+    return found - {""}
 
 
 def values_of(element: DataElement) -> list[str]:
