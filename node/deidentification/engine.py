@@ -16,6 +16,7 @@ from typing import Final
 from pydicom import DataElement, Dataset
 from pydicom.charset import convert_encodings, default_encoding
 from pydicom.uid import MediaStorageDirectoryStorage
+from pydicom.valuerep import VR
 
 from node.deidentification.cleaning import TEXT_VRS, cleaned_code, is_code
 from node.deidentification.content import is_kept_text, is_removed
@@ -32,7 +33,8 @@ _CHARACTER_SET: Final = 0x00080005
 _TEXT_VALUE: Final = 0x0040A160
 _OVERLAYS: Final = 0x60
 _OVERLAY_DATA: Final = 0x3000
-_FLAVOURLESS: Final = frozenset({None, "UN"})  # the VR is that of PS3.6: implicit VR, or a VR that got lost
+_VR_OF_DICTIONARY: Final = frozenset({None, "UN"})  # the VR is that of PS3.6: implicit VR, or a VR that got lost
+_VRS: Final = frozenset({None, *(str(vr) for vr in VR)})
 
 
 @dataclass(frozen=True)
@@ -134,9 +136,10 @@ def _element(source: Dataset, element: Element, step: Step, whole: _Object, plac
     tag, vr = element.tag, element.VR
     if step.action is Action.REMOVE:
         return None
-    if vr == "SQ" or (step.vr == "SQ" and vr in _FLAVOURLESS):
+    if vr == "SQ" or (step.vr == "SQ" and vr in _VR_OF_DICTIONARY):
         return _sequence(source, tag, step, whole, place) if step.vr == "SQ" else None
-    if step.vr == "SQ":  # it is none where it should be one: what lies in it is not known
+    is_strange = vr not in _VRS and step.action is Action.KEEP
+    if step.vr == "SQ" or is_strange:  # none where it should be one, or of a VR that is none: who knows what lies in it
         return None
     if place.is_cleaned and not step.is_listed and step.vr in TEXT_VRS:
         is_kept = tag == _TEXT_VALUE and is_kept_text(source, whole.columns)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from pydicom.datadict import dictionary_has_tag, dictionary_VR, keyword_for_tag
+from pydicom.datadict import dictionary_VR, keyword_for_tag
 
 from node.deidentification.attribute_types import OPTIONAL, iod_types
-from node.deidentification.profile import Action, Options, action_for, resolved, row_for
+from node.deidentification.profile import Action, Options, action_for, is_known, resolved, row_for
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Plan(dict[int, Step]):
         step = Step(
             action=action_for(tag, self._options, rank),
             fallback=Action.REMOVE if row is None else resolved(row.basic, rank),
-            vr=dictionary_VR(tag)[:2] if dictionary_has_tag(tag) else "UN",
+            vr=dictionary_VR(tag)[:2] if is_known(tag) else "UN",
             path=path,
             is_listed=row is not None,
             is_moved=row is not None and "modified_dates" in row.options and "modified_dates" in self._options.columns,

@@ -20,7 +20,7 @@ from importlib.resources import files
 from types import MappingProxyType
 from typing import Final
 
-from pydicom.datadict import dictionary_has_tag
+from pydicom.datadict import dictionary_has_tag, repeater_has_tag
 from pydicom.sr.coding import Code
 
 # Columns of Table E.1-1, by the names that machine-readable forms of the table give them, and ours.
@@ -160,20 +160,25 @@ def action_for(tag: int, options: Options, attribute_type: int | None = None) ->
         return resolved(row.code(options.columns), attribute_type)
     is_group_length = not tag & 0xFFFF  # retired, and wrong once anything was removed
     is_data_set = tag >> 16 >= 0x0008  # not a command, file meta information or a directory
-    return Action.KEEP if is_data_set and not is_group_length and dictionary_has_tag(tag) else Action.REMOVE
+    return Action.KEEP if is_data_set and not is_group_length and is_known(tag) else Action.REMOVE
+
+
+def is_known(tag: int) -> bool:
+    """Tell whether PS3.6 has the attribute, repeating groups among them."""
+    return dictionary_has_tag(tag) or repeater_has_tag(tag)
 
 
 def resolved(code: str, attribute_type: int | None) -> Action:
     """Decide a compound code by Type: 3 takes the first letter, 2 Z, 1 the last one.
 
-    Of an unknown Type the last letter is taken: a dummy is valid whatever the Type is, and tells nothing.
+    Of an unknown Type the last letter is taken: a dummy is valid whatever the Type is, and tells nothing. So it is
+    under X/D where Type 2 asks for the attribute. Of X/Z/U* the references are mapped under Type 2 too, which Z
+    allows: without them no segment would find its image.
     """
-    letters = code.replace("*", "").split("/")
-    if len(letters) == 1:
-        return Action(letters[0])
+    letters = code.rstrip("*").split("/")
     if attribute_type == 3:
         return Action(letters[0])
-    if attribute_type == 2 and "Z" in letters:
+    if attribute_type == 2 and "Z" in letters and "U" not in letters:
         return Action.EMPTY
     return Action(letters[-1])
 

@@ -20,8 +20,8 @@ from node.deidentification.temporal import moved
 
 Element = DataElement | RawDataElement
 PATIENT_NAME, PATIENT_ID, ACCESSION_NUMBER = 0x00100010, 0x00100020, 0x00080050
-_OVERLAYS, _OVERLAY_DATA = 0x60, 0x3000
-_CURVES, _AUDIO = 0x50, 0x200C
+_OVERLAYS, _CURVES = 0x60, 0x50
+_DRAWN: Final = 0x3000  # the element with the bits of an overlay, and that with the points of a curve
 _NUMBERS: Final = frozenset({"CS", "DS", "FD", "FL", "IS", "SL", "SS", "UL", "US"})
 _KINDS: Final = MappingProxyType({ACCESSION_NUMBER: "accession number"})
 
@@ -132,14 +132,13 @@ def _by_profile(source: Dataset, tag: int, step: Step, secrets: Secrets) -> Elem
 
 
 def _cleaned_graphics(source: Dataset, tag: int) -> Element | None:
-    """Clean an overlay or a curve: an overlay keeps its place and loses its bits, a curve keeps its numbers."""
+    """Clean an overlay or a curve: it keeps its place and its numbers, and loses its bits or points: they can write."""
     element = source[tag]
-    if tag >> 24 == _OVERLAYS and tag & 0xFFFF == _OVERLAY_DATA:
+    if tag & 0xFFFF == _DRAWN:
         return DataElement(tag, element.VR, bytes(len(element.value or b"")))
     if element.VR in TEXT_VRS:
         return cleaned_words(source, tag, element.VR)
-    is_curve_points = tag & 0xFFFF == _OVERLAY_DATA and element.VR in {"OB", "OW"}
-    return copy(element) if element.VR in _NUMBERS or is_curve_points else None
+    return copy(element) if element.VR in _NUMBERS else None
 
 
 def _element(tag: int, vr: str, values: list[str]) -> DataElement:
@@ -152,5 +151,6 @@ def _texts(source: Dataset, tag: int) -> list[str]:
     if value is None or value == "":
         return []
     if isinstance(value, bytes):
-        return [value.decode("ascii", "replace").rstrip("\0 ")]
-    return [str(part) for part in value] if isinstance(value, MultiValue | list) else [str(value)]
+        value = value.decode("ascii", "replace")
+    parts = value if isinstance(value, MultiValue | list) else [value]
+    return [str(part).rstrip("\0 ") for part in parts]
