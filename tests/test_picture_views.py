@@ -11,10 +11,10 @@ import pytest
 from models.findings import Findings, LungLabel, Lungs, Nodule
 from models.volume import Volume
 from node.assembly.assembled import AssembledSeries
-from node.results.drawing import BACKGROUND
+from node.results.drawing import BACKGROUND, colour_of
 from node.results.labels import Mark, place_labels
 from node.results.rendering import render_lungs
-from node.results.views import Plane, planes_of, projection_view, section, upright
+from node.results.views import Plane, location_view, planes_of, projection_view, section, upright
 from tests.result_examples import SHAPE, SPACING_MM, example_findings, phantom_series, sphere_nodule
 from training.phantom_small import SPHERES, small_phantom, sphere
 
@@ -76,6 +76,24 @@ def test_ribs_do_not_show_through_the_projection_of_the_lungs() -> None:
     picture = projection_view(upright(volume, findings.lungs), Plane.CORONAL, (), 300)
     assert np.median(picture) == 0  # chest wall and mediastinum are black
     assert picture.max() == 255  # a solid nodule is not
+
+
+def test_the_map_shows_each_nodule_in_its_place_and_third() -> None:
+    volume, findings = seen_from(FLIPS[0])
+    view = upright(volume, findings.lungs)
+    picture = location_view(view, findings.nodules, 300, 11).astype(int)
+    flat = section(view, Plane.CORONAL, (0.0, 0.0, 0.0), 300)
+    for nodule in findings.nodules:
+        x, y = (int(value) for value in flat.xy(view.volume.to_index(nodule.center_lps_mm)))
+        assert np.abs(picture[y, x] - colour_of(nodule.id)).max() < 10
+    lines = (picture.min(axis=-1) > 120).mean(axis=1)  # rows that are mostly line
+    assert (lines > 0.2).sum() >= 2
+
+
+def test_the_map_of_an_empty_chest_is_drawn() -> None:
+    volume, findings = seen_from(FLIPS[0])
+    empty = Lungs(np.zeros_like(findings.lungs.labels), 0.0, 0.0)
+    assert location_view(upright(volume, empty), (), 200, 11).shape[1] == 200
 
 
 # In three dimensions

@@ -9,8 +9,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import node.results.drawing
 import node.results.pictures
+import node.results.rendering
 import node.results.summary_page
+import node.results.summary_table
+import node.results.views
 from models.findings import Caliper, Findings, Nodule
 from node.assembly.assembled import AssembledSeries
 from node.results.context import DISCLAIMER
@@ -61,10 +65,11 @@ def from_centre(nodule: Nodule, points_xy: np.ndarray, frame: SliceFrame) -> np.
     return np.hypot(offset[:, 0] * SPACING_MM[2], offset[:, 1] * SPACING_MM[1])
 
 
-def written(monkeypatch: pytest.MonkeyPatch, module: object) -> list[str]:
-    """Collect every line of text that the module writes."""
+def written(monkeypatch: pytest.MonkeyPatch, *modules: object) -> list[str]:
+    """Collect every line of text that the modules write."""
     texts: list[str] = []
-    monkeypatch.setattr(module, "write", lambda _canvas, _at, text, *_args, **_more: texts.append(text))
+    for module in modules:
+        monkeypatch.setattr(module, "write", lambda _canvas, _at, text, *_args, **_more: texts.append(text))
     return texts
 
 
@@ -215,7 +220,7 @@ def test_pictures_do_not_tell_who_the_patient_is(series: AssembledSeries, findin
 def test_the_summary_says_what_was_found(
     series: AssembledSeries, findings: Findings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    texts = written(monkeypatch, node.results.summary_page)
+    texts = written(monkeypatch, node.results.summary_page, node.results.summary_table)
     page = summary_page(series, findings)
     said = " ".join(texts)
     assert page.shape == (PAGE_SIZE[1], PAGE_SIZE[0], 3)
@@ -235,11 +240,11 @@ def test_a_summary_without_nodules_does_not_say_that_there_are_none(
 def test_a_summary_that_cannot_show_all_says_so(
     series: AssembledSeries, findings: Findings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    texts = written(monkeypatch, node.results.summary_page)
-    many = tuple(replace(findings.nodules[n % 3], id=n + 1) for n in range(12))
+    texts = written(monkeypatch, node.results.summary_page, node.results.summary_table)
+    many = tuple(replace(findings.nodules[n % 3], id=n + 1) for n in range(14))
     warnings = tuple(f"warning {n} " + "that needs some room " * 6 for n in range(20))
     summary_page(series, replace(findings, nodules=many, warnings=warnings))
-    assert "and 3 more in the structured report" in texts
+    assert "and 4 more in the structured report" in texts
     assert "More warnings stand in the structured report." in texts
 
 

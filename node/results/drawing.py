@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -10,6 +11,8 @@ import matplotlib as mpl
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
+
+from node.results.language import Language
 
 Picture = npt.NDArray[np.uint8]  # (H, W, 3) RGB unless a docstring says otherwise
 Colour = tuple[int, int, int]
@@ -27,6 +30,20 @@ LUNG_WINDOW_HU = (-600.0, 1500.0)  # centre, width: the usual one for lungs
 _PALETTE: tuple[Colour, ...] = ((255, 176, 0), (86, 190, 245), (0, 200, 150), (250, 120, 60), (230, 150, 200))
 _HALO = (0, 0, 0, 120)  # a dark rim keeps a bright line readable on white soft tissue
 _SUPERSAMPLING = 4
+# Files of free and of common fonts with Chinese signs, as Linux, macOS and Windows name them.
+_CHINESE_FONTS = (
+    "NotoSansCJK-Regular.ttc",
+    "NotoSansSC-Regular.otf",
+    "SourceHanSansSC-Regular.otf",
+    "wqy-microhei.ttc",
+    "wqy-zenhei.ttc",
+    "DroidSansFallbackFull.ttf",
+    "PingFang.ttc",
+    "msyh.ttc",
+    "simhei.ttf",
+)
+_CHINESE_SIGN = re.compile("[\u2e80-\u9fff\uff00-\uffef]")  # radicals to unified ideographs, full-width forms
+_BREAKABLE = re.compile("[\u2e80-\u9fff\uff00-\uffef]\\s*|[^\\s\u2e80-\u9fff\uff00-\uffef]+\\s*")  # one sign, or a word
 
 
 def colour_of(number: int) -> Colour:
@@ -34,11 +51,34 @@ def colour_of(number: int) -> Colour:
     return _PALETTE[(number - 1) % len(_PALETTE)]
 
 
+def legible_px(size: tuple[int, int]) -> int:
+    """Give the least font size on a picture of that width and height that is 10 pixels when fitted into 512 x 512."""
+    return int(np.ceil(10 * max(size) / 512))
+
+
+def drawable_language(language: str) -> Language:
+    """Give the language in which pictures can be drawn here: Chinese only where a font with its signs is installed."""
+    wanted = Language(language)
+    return Language.ENGLISH if wanted is Language.CHINESE and chinese_font_file() is None else wanted
+
+
 @cache
-def font(size: int, bold: bool = False) -> ImageFont.FreeTypeFont:
+def chinese_font_file() -> str | None:
+    """Look for a font with Chinese signs where the system keeps its fonts; no such font comes with this package."""
+    for name in _CHINESE_FONTS:
+        try:
+            return str(ImageFont.truetype(name, 10).path)
+        except OSError:
+            continue
+    return None
+
+
+@cache
+def font(size: int, bold: bool = False, chinese: bool = False) -> ImageFont.FreeTypeFont:
     """Load DejaVu Sans in pixels: it comes with matplotlib, and has the signs × ³ ° that Pillow's own font lacks."""
+    file = chinese_font_file() if chinese else None
     name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
-    return ImageFont.truetype(Path(mpl.get_data_path(), "fonts", "ttf", name), size)
+    return ImageFont.truetype(file or Path(mpl.get_data_path(), "fonts", "ttf", name), size)
 
 
 def windowed(
@@ -119,7 +159,7 @@ def write(
 ) -> None:
     """Write one line of text, in place; ``anchor`` as in Pillow, the halo makes it readable on any grey."""
     rim = max(1, round(size / 12)) if halo else 0
-    face = font(size, bold)
+    face = font(size, bold, _is_chinese(text))
     ImageDraw.Draw(canvas).text(
         at, text, fill=colour, font=face, anchor=anchor, stroke_width=rim, stroke_fill=(0, 0, 0)
     )
@@ -127,19 +167,23 @@ def write(
 
 def text_width(text: str, size: int, bold: bool = False) -> float:
     """Width of a line of text in pixels."""
-    return float(font(size, bold).getlength(text))
+    return float(font(size, bold, _is_chinese(text)).getlength(text))
 
 
 def wrapped(text: str, size: int, width: float, bold: bool = False) -> list[str]:
-    """Break a text into lines no wider than ``width`` pixels; a longer word stands alone."""
-    lines: list[str] = []
-    for word in text.split():
-        longer = f"{lines[-1]} {word}" if lines else word
-        if lines and text_width(longer, size, bold) <= width:
+    """Break a text into lines no wider than ``width`` pixels; Chinese anywhere, a longer word stands alone."""
+    lines = [""]
+    for part in _BREAKABLE.findall(text.strip()):
+        longer = lines[-1] + part
+        if not lines[-1] or text_width(longer.rstrip(), size, bold) <= width:
             lines[-1] = longer
         else:
-            lines.append(word)
-    return lines
+            lines.append(part)
+    return [line.rstrip() for line in lines if line.strip()]
+
+
+def _is_chinese(text: str) -> bool:
+    return _CHINESE_SIGN.search(text) is not None
 
 
 def canvas_of(picture: Picture) -> Image.Image:

@@ -24,6 +24,7 @@ from typing import Final
 
 from node.results.wording_layout import LAYOUT
 from node.results.wording_pages import PAGES
+from node.results.wording_pictures import PICTURES
 from node.results.wording_reasons import REASONS
 from node.results.wording_report import REPORT
 from node.results.wording_rules import RULES
@@ -39,7 +40,7 @@ class Language(StrEnum):
 
 
 SENTENCES: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
-    {**REPORT, **REASONS, **WARNINGS, **RULES, **PAGES, **LAYOUT}
+    {**REPORT, **REASONS, **WARNINGS, **RULES, **PAGES, **LAYOUT, **PICTURES}
 )
 _COLUMNS: Final = MappingProxyType({Language.GERMAN: 0, Language.CHINESE: 1})
 # What stands in braces is one word or figure, except for these.

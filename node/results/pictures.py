@@ -17,10 +17,13 @@ from node.results.context import DISCLAIMER, MANUFACTURER
 from node.results.drawing import (
     AMBER,
     GREY,
+    LUNG_WINDOW_HU,
     WHITE,
     Box,
     Picture,
     colour_of,
+    drawable_language,
+    legible_px,
     letters_of,
     picture_of,
     shade,
@@ -31,6 +34,7 @@ from node.results.drawing import (
     write,
 )
 from node.results.labels import Mark, place_labels
+from node.results.language import say, translated
 
 SCALE_BAR_MM = 50
 _CONTOUR_PX, _CALIPER_PX, _LEADER_PX = 1.3, 1.0, 1.0  # thin: the edge of the nodule must stay visible
@@ -85,7 +89,7 @@ def measuring_slice(nodule: Nodule) -> int:
     return round(nodule.measurement.long_axis.start_kji[0])
 
 
-def slice_picture(series: AssembledSeries, findings: Findings, k: int, scale: int = 1) -> Picture:
+def slice_picture(series: AssembledSeries, findings: Findings, k: int, scale: int = 1, language: str = "en") -> Picture:
     """Draw slice ``k`` with everything that was found on it.
 
     The pixel grid is that of the source image (its Rows and Columns times ``scale``, unturned), so
@@ -98,7 +102,7 @@ def slice_picture(series: AssembledSeries, findings: Findings, k: int, scale: in
     """
     grey = Image.fromarray(slice_grey(series, k))
     canvas = grey.resize((grey.width * scale, grey.height * scale), Image.Resampling.BICUBIC).convert("RGBA")
-    canvas.alpha_composite(Image.fromarray(slice_overlay(series, findings, k, scale)))
+    canvas.alpha_composite(Image.fromarray(slice_overlay(series, findings, k, scale, language)))
     return picture_of(canvas)
 
 
@@ -116,18 +120,23 @@ def slice_hu(series: AssembledSeries, k: int) -> npt.NDArray[np.int16]:
     return np.asarray(hu, dtype=np.int16)
 
 
-def slice_overlay(series: AssembledSeries, findings: Findings, k: int, scale: int = 1) -> npt.NDArray[np.uint8]:
+def slice_overlay(
+    series: AssembledSeries, findings: Findings, k: int, scale: int = 1, language: str = "en"
+) -> npt.NDArray[np.uint8]:
     """Draw only what lies over slice ``k``: (rows * scale, columns * scale, 4) uint8 RGBA, clear elsewhere."""
+    language = drawable_language(language)
     frame = SliceFrame(series, k, scale)
     rows, columns = frame.source_shape
     canvas = Image.new("RGBA", (columns * scale, rows * scale))
     seen = [(nodule, outlines) for nodule in findings.nodules if (outlines := outlines_on(nodule, frame))]
+    thicker = max(scale, max(canvas.size) / 512) ** 0.5
     for nodule, outlines in seen:
-        stroke(canvas, outlines, colour_of(nodule.id), _CONTOUR_PX * scale**0.5)
-        stroke(canvas, calipers_on(nodule, frame), WHITE, _CALIPER_PX * scale**0.5)
-    text_px = max(9, round(5 + canvas.width / 68))
-    bottom, banner = _banner(canvas, findings, text_px)
-    taken = [banner, *_captions(canvas, frame, bottom, text_px), _scale_bar(canvas, frame, bottom, text_px)]
+        stroke(canvas, outlines, colour_of(nodule.id), _CONTOUR_PX * thicker)
+        stroke(canvas, calipers_on(nodule, frame), WHITE, _CALIPER_PX * thicker)
+    text_px = max(9, round(5 + canvas.width / 68), legible_px(canvas.size))
+    bottom, banner = _banner(canvas, findings, text_px, language)
+    captions = _captions(canvas, frame, bottom, text_px, language)
+    taken = [banner, *captions, _scale_bar(canvas, frame, bottom, text_px)]
     _label(canvas, seen, taken, text_px)
     return np.asarray(canvas, dtype=np.uint8)
 
@@ -155,13 +164,15 @@ def edge_letters(volume: Volume) -> tuple[str, str, str, str]:
     return letters_of(-right), letters_of(right), letters_of(-down), letters_of(down)
 
 
-def image_number(series: AssembledSeries, k: int) -> str:
+def image_number(series: AssembledSeries, k: int, language: str = "en") -> str:
     """Give the number by which a viewer lists slice ``k``."""
     source = series.frames[k]
     if source.frame_number is not None:
-        return f"frame {source.frame_number}"
+        return say(language, "frame {number}", number=source.frame_number)
     number = series.headers[k].get("InstanceNumber")
-    return f"slice {k + 1} of {len(series.frames)}" if number is None else f"image {number}"
+    if number is None:
+        return say(language, "slice {number} of {count}", number=k + 1, count=len(series.frames))
+    return say(language, "image {number}", number=number)
 
 
 def outlined_on(nodule: Nodule, k: int) -> bool:
@@ -207,11 +218,12 @@ def models_line(findings: Findings) -> str:
     return f"{MANUFACTURER}: " + "; ".join(f"{model.name} {model.version}" for model in findings.models)
 
 
-def _banner(canvas: Image.Image, findings: Findings, text_px: int) -> tuple[float, Box]:
+def _banner(canvas: Image.Image, findings: Findings, text_px: int, language: str) -> tuple[float, Box]:
     """Say at the lower edge what this picture is and who made it; give its upper edge and its box."""
-    small, margin = max(8, text_px - 2), text_px // 2
+    small, margin = max(8, text_px - 2, legible_px(canvas.size)), text_px // 2
     room = canvas.width - 2 * margin
-    lines = [(line, text_px, AMBER, True) for line in wrapped(DISCLAIMER, text_px, room, bold=True)]
+    said = translated(language, DISCLAIMER)
+    lines = [(line, text_px, AMBER, True) for line in wrapped(said, text_px, room, bold=True)]
     lines += [(line, small, GREY, False) for line in wrapped(models_line(findings), small, room)]
     height = sum(round(size * 1.35) for _, size, _, _ in lines) + margin
     y = top = canvas.height - height
@@ -223,13 +235,14 @@ def _banner(canvas: Image.Image, findings: Findings, text_px: int) -> tuple[floa
     return top, (0, top, canvas.width, canvas.height)
 
 
-def _captions(canvas: Image.Image, frame: SliceFrame, bottom: float, text_px: int) -> list[Box]:
+def _captions(canvas: Image.Image, frame: SliceFrame, bottom: float, text_px: int, language: str) -> list[Box]:
     """Write the slice's place, the window, and where the edges of the picture lie in the patient."""
     volume, margin = frame.series.volume, text_px // 2
+    centre_hu, width_hu = LUNG_WINDOW_HU
     lines = [
         f"z = {volume.to_patient((frame.k, 0, 0))[2]:.1f} mm",
-        image_number(frame.series, frame.k),
-        "lung window  C -600  W 1500",
+        image_number(frame.series, frame.k, language),
+        say(language, "lung window  C {centre}  W {width}", centre=f"{centre_hu:.0f}", width=f"{width_hu:.0f}"),
     ]
     for number, line in enumerate(lines):
         write(canvas, (margin, margin + number * text_px * 1.4), line, text_px, WHITE if number == 0 else GREY)

@@ -49,7 +49,6 @@ class LungScene:
     slopes: Map
     origin_lps_mm: npt.NDArray[np.float64]
     nodules: tuple[Nodule, ...]
-
     half_width_mm: float
 
     def to_patient(self, index_yxz: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
@@ -109,14 +108,17 @@ def render_scene(scene: LungScene, azimuth_deg: float, size: int, text_px: int =
     """Draw one view of a scene, (size, size, 3) RGB; see ``render_lungs``."""
     turn = np.radians(azimuth_deg)
     seen = _look(scene, turn, size)
-    picture = np.empty((size, size, 3), np.float32)
-    picture[:] = np.asarray(BACKGROUND, np.float32) / 255
+    picture = np.full((size, size, 3), np.asarray(BACKGROUND) / 255, np.float32)
     _blend(picture, _lit(seen.back_normal, _BACK, 0.25), 0.85 * seen.cover)
     hidden, marks = _draw_nodules(picture, scene, turn, seen.front_mm)
-    facing = np.clip(-seen.front_normal[2], 0, 1)
-    rim = (1 - facing) ** 2
+    rim = (1 - np.clip(-seen.front_normal[2], 0, 1)) ** 2  # glass is brightest where it is seen edge-on
     _blend(picture, _lit(seen.front_normal, _GLASS, 0.15), seen.cover * (0.30 + 0.45 * rim) * hidden)
     return _annotated(picture, turn, marks, text_px or max(11, size // 30))
+
+
+def drawn_radius_mm(nodule: Nodule) -> float:
+    """Radius of the ball of the nodule's volume; tiny nodules are drawn larger."""
+    return float(max(_LEAST_NODULE_MM, (3 * nodule.measurement.volume_mm3 / (4 * np.pi)) ** (1 / 3)))
 
 
 def _half_width(field: Map) -> float:
@@ -258,7 +260,7 @@ def _draw_nodules(
     scale = size / (2 * scene.half_width_mm)
     glass, marks = np.ones((size, size), np.float32), []
     for nodule, centre in sorted(_placed(scene, turn), key=lambda item: -item[1][2]):
-        radius_mm = max(_LEAST_NODULE_MM, (3 * nodule.measurement.volume_mm3 / (4 * np.pi)) ** (1 / 3))
+        radius_mm = drawn_radius_mm(nodule)
         x, y, radius = float(size / 2 + centre[0] * scale), float(size / 2 - centre[1] * scale), radius_mm * scale
         patch = tuple(slice(max(0, int(c - radius) - 1), max(0, int(c + radius) + 2)) for c in (y, x))
         rows, columns = np.mgrid[0:size, 0:size][(slice(None), *patch)].astype(np.float32) + 0.5
@@ -268,8 +270,7 @@ def _draw_nodules(
         edge = np.clip((1 - np.sqrt(squared)) * radius + 0.5, 0, 1)
         colour = np.asarray(colour_of(nodule.id), np.float32) / 255
         _blend(picture[patch], _lit(np.stack([right, up, -toward]), colour, 0.45), edge)
-        outside = centre[2] - toward * radius_mm < front_mm[patch]
-        glass[patch] *= np.where(outside, 1 - edge, 1)
+        glass[patch] *= np.where(centre[2] - toward * radius_mm < front_mm[patch], 1 - edge, 1)  # sticks out
         marks.append((nodule, (x, y), radius))
     return glass, marks
 

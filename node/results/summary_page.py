@@ -1,6 +1,12 @@
-"""One page that says it all: result, nodule table, lungs, views and warnings, drawn for a dark reading room."""
+"""One page that says it all: result, nodule table, lungs, views and warnings, drawn for a dark reading room.
+
+The page is square, because a viewer fits it into a viewport of unknown shape, and no text is smaller
+than ``legible_px`` says: shown on 512 x 512 pixels it can still be read.
+"""
 
 from __future__ import annotations
+
+from typing import Final
 
 import numpy as np
 from PIL import Image
@@ -18,195 +24,132 @@ from node.results.drawing import (
     Picture,
     canvas_of,
     colour_of,
+    drawable_language,
+    legible_px,
     picture_of,
     shade,
     text_width,
     wrapped,
     write,
 )
-from node.results.pictures import models_line, nodule_picture
+from node.results.language import say, translated
+from node.results.pictures import label_of, models_line, nodule_picture
 from node.results.rendering import render_lungs
-from node.results.views import Plane, Upright, aspect, plane_of, projection_view, upright
-from node.results.wording import (
-    NO_NODULE,
-    all_warnings,
-    category_text,
-    nodule_row,
-    score_meanings,
-    unknown_inputs,
-)
+from node.results.summary_table import draw_table
+from node.results.views import Plane, Upright, aspect, location_view, plane_of, projection_view, upright
+from node.results.wording import NO_NODULE, all_warnings, category_text, score_meanings, unknown_inputs
 
-# Landscape, because the viewport of a PACS viewer is: at 1600 x 1200 the smallest text stays
-# readable on a Full HD monitor. All numbers below are pixels of this page.
-PAGE_SIZE = (1600, 1200)
-_LEFT, _MIDDLE, _RIGHT = 40, 1060, 1560  # left column 40..1060, right column 1100..1560
-_RIGHT_COLUMN = 1100
-_LINE = (48, 56, 66, 255)
+# All numbers below are pixels of this page.
+PAGE_SIZE: Final = (1024, 1024)
+LEAST_TEXT_PX: Final = legible_px(PAGE_SIZE)
+_LEFT, _RIGHT, _LOWEST = 24, 1000, 1012
+_LINE_HEIGHT = 1.32
 _PANEL = (22, 28, 36, 255)
-_MOST_ROWS, _ROW = 9, 36
-_THUMBNAILS, _THUMBNAIL = 4, 240
-_TALLEST_PLANE, _LOWEST_PLANE = 330, 150
-_SMALL = 15
-# Table columns: heading, field of NoduleRow, x, anchored on the left or the right.
-_COLUMNS = (
-    ("No.", "number", 60, "l"),
-    ("Place", "place", 100, "l"),
-    ("Type", "type", 272, "l"),
-    ("Mean mm", "mean_mm", 500, "r"),
-    ("Axes mm", "axes_mm", 615, "r"),
-    ("mm³", "volume_mm3", 685, "r"),
-    ("Prob.", "probability", 752, "r"),
-    ("Brock", "brock", 868, "r"),
-    ("Susp.", "suspicion", 928, "r"),
-    ("Lung-RADS", "lung_rads", 1056, "r"),
-)
+_TABLE_LOWEST = 600
+_GAP = 12
+_QUARTER = (_RIGHT - _LEFT - 3 * _GAP) // 4
+_CAPTION = round(LEAST_TEXT_PX * 1.5)
+_MOST_PRINT_LINES = 6  # of the small print, where close-ups want the room
+_LEAST_CLOSE_UP = 130
 
 
-def summary_page(series: AssembledSeries, findings: Findings) -> Picture:
-    """Draw the summary page, (1200, 1600, 3) uint8 RGB. Nothing that tells who the patient is is drawn."""
+def summary_page(series: AssembledSeries, findings: Findings, language: str = "en") -> Picture:
+    """Draw the summary page, (1024, 1024, 3) uint8 RGB. Nothing that tells who the patient is is drawn."""
+    language = drawable_language(language)
     canvas = Image.new("RGBA", PAGE_SIZE, (*BACKGROUND, 255))
     view = upright(series.volume, findings.lungs)
-    _title(canvas)
-    _headline(canvas, findings)
-    bottom = _table(canvas, findings) if findings.nodules else _no_nodule(canvas)
-    close_ups = [nodule_picture(series, nodule, _THUMBNAIL) for nodule in _largest(findings)]
-    captions = [(f"{n.id}   {n.measurement.mean_diameter_mm:.1f} mm", colour_of(n.id)) for n in _largest(findings)]
-    bottom = _row_of_pictures(canvas, bottom + 20, close_ups, captions)
-    print_height = _small_print(Image.new("RGBA", PAGE_SIZE), 0, series, findings)
-    bottom = _planes(canvas, bottom, PAGE_SIZE[1] - 24 - print_height, findings, view)
-    _small_print(canvas, bottom + 10, series, findings)
-    _right_column(canvas, series, findings, view)
+    _title(canvas, language)
+    bottom = _headline(canvas, findings, language)
+    bottom = _result(canvas, bottom, findings, language)
+    bottom = _row_of_pictures(canvas, bottom + _GAP, _lungs(series, findings, view, language), _QUARTER)
+    print_lines = _small_print(series, findings, language)
+    reserved = min(len(print_lines), _MOST_PRINT_LINES) * LEAST_TEXT_PX * _LINE_HEIGHT
+    size = min(_QUARTER, int(_LOWEST - reserved - bottom - 2 * _GAP - _CAPTION))
+    if size >= _LEAST_CLOSE_UP:
+        bottom = _row_of_pictures(canvas, bottom + _GAP, _close_ups(series, findings, view, size), size)
+    _print(canvas, bottom + _GAP, print_lines, language)
     return picture_of(canvas)
 
 
-def _title(canvas: Image.Image) -> None:
-    _text(canvas, (_LEFT, 30), "Chest CT: lungs and nodules", 32, WHITE, bold=True)
-    width = text_width(DISCLAIMER, 22, bold=True)
-    shade(canvas, (_RIGHT - width - 40, 24, _RIGHT, 74), (*AMBER, 255))
-    _text(canvas, (_RIGHT - 20, 49), DISCLAIMER, 22, (20, 20, 20), anchor="rm", bold=True)
-    shade(canvas, (_LEFT, 90, _RIGHT, 92), _LINE)
+def _title(canvas: Image.Image, language: str) -> None:
+    _text(canvas, (_LEFT, 10), say(language, "Chest CT: lungs and nodules"), 28, WHITE, bold=True)
+    shade(canvas, (_LEFT, 52, _RIGHT, 94), (*AMBER, 255))
+    said = translated(language, DISCLAIMER)
+    _text(canvas, ((_LEFT + _RIGHT) / 2, 73), said, 26, (20, 20, 20), anchor="mm", bold=True)
 
 
-def _headline(canvas: Image.Image, findings: Findings) -> None:
-    """Three panels: category, count, lung volumes; the reason for the category below."""
+def _headline(canvas: Image.Image, findings: Findings, language: str) -> float:
+    """Three panels: category, count, lung volumes; the reason for the category below. Give the lower edge."""
     lungs = findings.lungs
+    volumes = say(language, "R {right}, L {left} ml", right=f"{lungs.right_ml:.0f}", left=f"{lungs.left_ml:.0f}")
+    none = say(language, "none")
     panels = (
-        ("Lung-RADS v2022", category_text(findings.lung_rads), ""),
-        ("Nodules marked", str(len(findings.nodules) or "none"), ""),
-        ("Lung volume", f"{lungs.volume_ml:.0f} ml", f"R {lungs.right_ml:.0f}, L {lungs.left_ml:.0f} ml"),
+        (_LEFT, 314, "Lung-RADS v2022", category_text(findings.lung_rads, language), ""),
+        (330, 560, say(language, "Nodules marked"), str(len(findings.nodules) or none), ""),
+        (576, _RIGHT, say(language, "Lung volume"), f"{lungs.volume_ml:.0f} ml", volumes),
     )
-    for number, (name, value, more) in enumerate(panels):
-        left = _LEFT + number * 347
-        shade(canvas, (left, 110, left + 326, 206), _PANEL)
-        _text(canvas, (left + 16, 120), name, 17, GREY)
-        _text(canvas, (left + 16, 176), value, 30, WHITE, anchor="ls", bold=True)
-        _text(canvas, (left + 310, 176), more, 15, GREY, anchor="rs")
-    _paragraph(canvas, (_LEFT, 218), findings.lung_rads.basis, 17, GREY, most=2)
+    for start, end, name, value, more in panels:
+        shade(canvas, (start, 104, end, 182), _PANEL)
+        _text(canvas, (start + 14, 110), name, LEAST_TEXT_PX, GREY)
+        size = next((px for px in (30, 26, 22) if text_width(value, px, bold=True) < end - start - 28), LEAST_TEXT_PX)
+        _text(canvas, (start + 14, 174), value, size, WHITE, anchor="ls", bold=True)
+        _text(canvas, (end - 14, 174), more, LEAST_TEXT_PX, GREY, anchor="rs")
+    basis = _cut(wrapped(translated(language, findings.lung_rads.basis), LEAST_TEXT_PX, _RIGHT - _LEFT), 2)
+    for number, line in enumerate(basis):
+        _text(canvas, (_LEFT, 190 + number * LEAST_TEXT_PX * _LINE_HEIGHT), line, LEAST_TEXT_PX, GREY)
+    return 190 + len(basis) * LEAST_TEXT_PX * _LINE_HEIGHT
 
 
-def _table(canvas: Image.Image, findings: Findings) -> float:
-    """The nodules, most probable first; give the lower edge."""
-    y = 274.0
-    for heading, _, x, side in _COLUMNS:
-        _text(canvas, (x, y), heading, 15, GREY, anchor=f"{side}a")
-    y += 26
-    for nodule in findings.nodules[:_MOST_ROWS]:
-        _table_row(canvas, y, nodule)
-        y += _ROW
-    more = len(findings.nodules) - _MOST_ROWS
-    if more > 0:
-        _text(canvas, (_LEFT, y + 4), f"and {more} more in the structured report", 17, AMBER)
-        y += _ROW
-    return y
+def _result(canvas: Image.Image, top: float, findings: Findings, language: str) -> float:
+    """The nodules as a table, or that none was marked; give the lower edge."""
+    if findings.nodules:
+        return draw_table(canvas, (_LEFT, top + 4, _RIGHT, _TABLE_LOWEST), findings, LEAST_TEXT_PX, language)
+    shade(canvas, (_LEFT, top + 4, _RIGHT, top + 64), _PANEL)
+    _text(canvas, (_LEFT + 16, top + 34), translated(language, NO_NODULE), 24, WHITE, anchor="lm", bold=True)
+    return top + 64
 
 
-def _table_row(canvas: Image.Image, y: float, nodule: Nodule) -> None:
-    shade(canvas, (_LEFT, y - 1, _MIDDLE, y), _LINE)
-    shade(canvas, (_LEFT, y + 5, _LEFT + 6, y + _ROW - 6), (*colour_of(nodule.id), 255))
-    row = nodule_row(nodule)
-    for _, name, x, side in _COLUMNS:
-        text = str(getattr(row, name))
-        size = 17 if name != "type" or text_width(text, 17) < 190 else 14
-        bold = name in {"number", "mean_mm"}
-        _text(canvas, (x, y + _ROW / 2), text, size, WHITE, anchor=f"{side}m", bold=bold)
+def _lungs(
+    series: AssembledSeries, findings: Findings, view: Upright, language: str
+) -> list[tuple[Picture, str, Colour]]:
+    """Through the lungs from the front and from below, the places of the nodules, the lungs in 3D."""
+    nodules, text_px = findings.nodules, LEAST_TEXT_PX
+    coronal, axial = (projection_view(view, p, nodules, _QUARTER, text_px) for p in (Plane.CORONAL, Plane.AXIAL))
+    solid = render_lungs(findings.lungs, series.volume, nodules, 0.0, _QUARTER, text_px)
+    return [
+        (coronal, say(language, "Coronal, highest HU"), GREY),
+        (axial, say(language, "Axial, highest HU"), GREY),
+        (location_view(view, nodules, _QUARTER, text_px), say(language, "Places, in thirds"), GREY),
+        (solid, say(language, "3D, from the front"), GREY),
+    ]
 
 
-def _no_nodule(canvas: Image.Image) -> float:
-    shade(canvas, (_LEFT, 280, _MIDDLE, 350), _PANEL)
-    _text(canvas, (_LEFT + 20, 315), NO_NODULE, 22, WHITE, anchor="lm", bold=True)
-    return 360
-
-
-def _largest(findings: Findings) -> list[Nodule]:
-    """The nodules that are shown from near, in the order of the table."""
+def _close_ups(
+    series: AssembledSeries, findings: Findings, view: Upright, size: int
+) -> list[tuple[Picture, str, Colour]]:
+    """The largest nodules in the order of the table; without nodules three planes through the lungs."""
     by_size = sorted(findings.nodules, key=lambda nodule: -nodule.measurement.mean_diameter_mm)
-    return sorted(by_size[:_THUMBNAILS], key=lambda nodule: nodule.id)
-
-
-def _planes(canvas: Image.Image, top: float, lowest: float, findings: Findings, view: Upright) -> float:
-    """Three planes of one height through the most probable nodule (ids fall with it), where there is room."""
-    shares = [aspect(view, plane) for plane in Plane]
-    height = min(_TALLEST_PLANE, lowest - top - 60, (_MIDDLE - _LEFT - 40) / sum(shares))
-    if height < _LOWEST_PLANE:
-        return top
-    pictures = [
-        plane_of(view, findings, plane, int(share * height)) for plane, share in zip(Plane, shares, strict=True)
+    room = (_RIGHT - _LEFT + _GAP) // (size + _GAP)
+    largest: list[Nodule] = sorted(by_size[:room], key=lambda nodule: nodule.id)
+    if largest:
+        return [(nodule_picture(series, n, size), label_of(n), colour_of(n.id)) for n in largest]
+    widths = [min(size, int(aspect(view, plane) * size)) for plane in Plane]
+    return [
+        (plane_of(view, findings, p, width, LEAST_TEXT_PX), "", GREY) for p, width in zip(Plane, widths, strict=True)
     ]
-    subject = "through nodule 1" if findings.nodules else "through the middle of the lungs"
-    captions = [
-        (f"{plane.name.lower()}, {subject}" if plane is Plane.AXIAL else plane.name.lower(), GREY) for plane in Plane
-    ]
-    return _row_of_pictures(canvas, top + 20, pictures, captions)
 
 
-def _row_of_pictures(
-    canvas: Image.Image, top: float, pictures: list[Picture], captions: list[tuple[str, Colour]]
-) -> float:
-    """Lay pictures side by side with their captions below; give the lower edge."""
-    if not pictures:
-        return top - 20
-    left = float(_LEFT)
-    for picture, (caption, colour) in zip(pictures, captions, strict=True):
-        canvas.paste(canvas_of(picture), (round(left), round(top)))
-        _text(canvas, (left, top + picture.shape[0] + 5), caption, 15, colour, bold=True)
-        left += picture.shape[1] + 20
-    return top + max(len(picture) for picture in pictures) + 26
-
-
-def _small_print(canvas: Image.Image, y: float, series: AssembledSeries, findings: Findings) -> float:
-    """Warnings, what the risk does not know, models; give the lower edge. What does not fit is said to be elsewhere."""
-    paragraphs = [(models_line(findings), GREY)]
-    if unknown := unknown_inputs(findings):
-        paragraphs.append((f"Brock model 2a; not known, so given as a range: {', '.join(unknown)}.", GREY))
-    paragraphs += [(f"Susp.: probability of being {meaning}.", GREY) for meaning in score_meanings(findings)]
-    paragraphs += [(text, AMBER) for text in all_warnings(findings, series.notes)]
-    for number, (text, colour) in enumerate(paragraphs):
-        room = int((PAGE_SIZE[1] - 16 - y) // (_SMALL * 1.4))
-        if room < 2 and number < len(paragraphs) - 1:
-            return _paragraph(
-                canvas, (_LEFT, y), "More warnings stand in the structured report.", _SMALL, AMBER, most=1
-            )
-        y = _paragraph(canvas, (_LEFT, y), text, _SMALL, colour, most=max(1, room)) + 4
-    return y
-
-
-def _right_column(canvas: Image.Image, series: AssembledSeries, findings: Findings, view: Upright) -> None:
-    """Through the lungs from the front and from below, and the lungs in 3D, each in its own third."""
-    width = _RIGHT - _RIGHT_COLUMN
-    thirds = (
-        (projection_view(view, Plane.CORONAL, findings.nodules, width), "Coronal, highest HU in the lungs"),
-        (projection_view(view, Plane.AXIAL, findings.nodules, width), "Axial, highest HU in the lungs"),
-        (render_lungs(findings.lungs, series.volume, findings.nodules, 0.0, 340), "Lungs from the front"),
-    )
-    y = 110
-    for (picture, caption), height in zip(thirds, (380, 300, 340), strict=True):
-        _fitted(canvas, picture, (_RIGHT_COLUMN, y, _RIGHT, y + height))
-        _text(canvas, (_RIGHT_COLUMN, y + height + 3), caption, 14, GREY)
-        y += height + 24
+def _row_of_pictures(canvas: Image.Image, top: float, pictures: list[tuple[Picture, str, Colour]], size: int) -> float:
+    """Lay pictures side by side, each in the middle of its square, with their captions below; give the lower edge."""
+    for number, (picture, caption, colour) in enumerate(pictures):
+        left = _LEFT + number * (size + _GAP)
+        _fitted(canvas, picture, (left, top, left + size, top + size))
+        _text(canvas, (left, top + size + 3), caption, LEAST_TEXT_PX, colour)
+    return top + size + _CAPTION
 
 
 def _fitted(canvas: Image.Image, picture: Picture, box: Box) -> None:
-    """Lay a picture into the middle of a black box, shrunk where it is too large."""
+    """Lay a picture into the middle of a box of its own background, shrunk where it is too large."""
     left, top, right, bottom = (int(edge) for edge in box)
     image = canvas_of(picture)
     image.thumbnail((right - left, bottom - top), Image.Resampling.LANCZOS)
@@ -215,16 +158,32 @@ def _fitted(canvas: Image.Image, picture: Picture, box: Box) -> None:
     canvas.paste(image, (left + (right - left - image.width) // 2, top + (bottom - top - image.height) // 2))
 
 
-def _paragraph(
-    canvas: Image.Image, at: tuple[float, float], text: str, size: int, colour: Colour, *, most: int
-) -> float:
-    """Write a text broken to the left column, at most ``most`` lines; give the y below it."""
-    lines = wrapped(text, size, _MIDDLE - at[0])
+def _small_print(series: AssembledSeries, findings: Findings, language: str) -> list[tuple[str, Colour]]:
+    """Lines: the models, the warnings, then what the figures mean and do not know."""
+    texts = [(models_line(findings), GREY)]
+    texts += [(text, AMBER) for text in all_warnings(findings, series.notes, language)]
+    if unknown := unknown_inputs(findings, language):
+        said = say(language, "Brock model 2a; not known, so given as a range: {names}.", names=", ".join(unknown))
+        texts.append((said, GREY))
+    for meaning in score_meanings(findings, language):
+        said = say(language, "Prob.: that a mark is a nodule. Susp.: of being {meaning}.", meaning=meaning)
+        texts.append((said, GREY))
+    width = _RIGHT - _LEFT
+    return [(line, colour) for text, colour in texts for line in wrapped(text, LEAST_TEXT_PX, width)]
+
+
+def _print(canvas: Image.Image, top: float, lines: list[tuple[str, Colour]], language: str) -> None:
+    """Write what fits; what does not is said to be elsewhere."""
+    step = LEAST_TEXT_PX * _LINE_HEIGHT
+    most = int((_LOWEST - top) // step)
     if len(lines) > most:
-        lines = [*lines[: most - 1], f"{lines[most - 1]} ..."]
-    for number, line in enumerate(lines):
-        _text(canvas, (at[0], at[1] + number * size * 1.4), line, size, colour)
-    return at[1] + len(lines) * size * 1.4
+        lines = [*lines[: most - 1], (say(language, "More warnings stand in the structured report."), AMBER)]
+    for number, (line, colour) in enumerate(lines):
+        _text(canvas, (_LEFT, top + number * step), line, LEAST_TEXT_PX, colour)
+
+
+def _cut(lines: list[str], most: int) -> list[str]:
+    return lines if len(lines) <= most else [*lines[: most - 1], f"{lines[most - 1]} ..."]
 
 
 def _text(

@@ -11,14 +11,15 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from models.findings import Findings, Lungs, Nodule
+from models.findings import Findings, LungLabel, Lungs, Nodule
 from models.volume import AIR_HU, Volume
-from node.results.drawing import AMBER, Picture, canvas_of, colour_of, picture_of, stroke, windowed, write
+from node.results.drawing import AMBER, GREY, Box, Picture, canvas_of, colour_of, picture_of, stroke, windowed, write
 from node.results.labels import Mark, place_labels
 
 _MARGIN_MM = 25.0  # of chest wall around the lungs
 _PLEURA_MM = 2.5  # of the lungs' edge left out of projections
 _PROJECTION_WINDOW_HU = (-350.0, 1300.0)  # centre, width: air is black, vessels are white
+_LUNG_GREY, _LEAST_DISC_PX = 70, 5.0  # on the map of places
 _CROSSHAIR_GAP_MM = 12.0  # least free half-width around the nodule
 
 T = TypeVar("T", bound=np.generic)
@@ -137,7 +138,7 @@ def lung_projection(view: Upright, plane: Plane, width: int) -> Flat:
     return _flat(view, plane, windowed(hu, *_PROJECTION_WINDOW_HU), width)
 
 
-def crosshair_view(view: Upright, plane: Plane, nodule: Nodule, width: int) -> Picture:
+def crosshair_view(view: Upright, plane: Plane, nodule: Nodule, width: int, text_px: int = 0) -> Picture:
     """Cut through a nodule, (H, ``width``, 3) RGB, isotropic, with a crosshair that leaves the nodule free."""
     index = view.volume.to_index(nodule.center_lps_mm)
     flat = section(view, plane, (float(index[0]), float(index[1]), float(index[2])), width)
@@ -147,35 +148,76 @@ def crosshair_view(view: Upright, plane: Plane, nodule: Nodule, width: int) -> P
     lines = [[(0, y), (x - gap, y)], [(x + gap, y), (canvas.width, y)]]
     lines += [[(x, 0), (x, y - gap)], [(x, y + gap), (x, canvas.height)]]
     stroke(canvas, [np.array(line) for line in lines], colour_of(nodule.id), 1.0)
-    _letters(canvas, plane)
+    _letters(canvas, plane, text_px or max(11, width // 28))
     return picture_of(canvas)
 
 
-def plain_view(view: Upright, plane: Plane, width: int) -> Picture:
+def plain_view(view: Upright, plane: Plane, width: int, text_px: int = 0) -> Picture:
     """Cut through the middle of the lungs, (H, ``width``, 3) RGB, isotropic."""
     middle = [(part.start + part.stop - 1) / 2 for part in view.span]
     canvas = _canvas(section(view, plane, (middle[0], middle[1], middle[2]), width))
-    _letters(canvas, plane)
+    _letters(canvas, plane, text_px or max(11, width // 28))
     return picture_of(canvas)
 
 
-def projection_view(view: Upright, plane: Plane, nodules: Sequence[Nodule], width: int) -> Picture:
-    """Look through the lungs with a numbered ring around each nodule, (H, ``width``, 3) RGB, isotropic."""
+def projection_view(view: Upright, plane: Plane, nodules: Sequence[Nodule], width: int, text_px: int = 0) -> Picture:
+    """Look through the lungs with a numbered ring around each nodule, (H, ``width``, 3) RGB, isotropic.
+
+    ``text_px`` 0 lets the text grow with the picture.
+    """
     flat = lung_projection(view, plane, width)
     canvas = _canvas(flat)
-    text_px = max(11, width // 32)
+    text_px = text_px or max(11, width // 32)
     marks = []
     for nodule in nodules:
         radius = max(7.0, (nodule.measurement.long_axis.length_mm / 2 + 3) * flat.pixels_per_mm)
         centre = flat.xy(view.volume.to_index(nodule.center_lps_mm))
         stroke(canvas, [_ring(centre, radius)], colour_of(nodule.id), 1.6)
-        marks.append(Mark(centre, radius, text_px * (0.7 * len(str(nodule.id)) + 0.3), text_px * 1.1))
-    for nodule, placed in zip(nodules, place_labels(marks, canvas.size), strict=True):
+        marks.append(_mark(nodule, centre, radius, text_px))
+    _number(canvas, nodules, marks, text_px, _letters(canvas, plane, text_px))
+    return picture_of(canvas)
+
+
+def location_view(view: Upright, nodules: Sequence[Nodule], width: int, text_px: int) -> Picture:
+    """Map the lungs from the front, with thirds, and a numbered disc for each nodule, (H, ``width``, 3) RGB."""
+    inside = (view.lungs[view.span] > 0).any(axis=Plane.CORONAL.along)
+    flat = _flat(view, Plane.CORONAL, np.where(inside, _LUNG_GREY, 0).astype(np.uint8), width)
+    canvas = _canvas(flat)
+    stroke(canvas, _thirds(view, flat), GREY, 1.0)
+    marks = []
+    for nodule in nodules:
+        radius = max(_LEAST_DISC_PX, nodule.measurement.mean_diameter_mm / 2 * flat.pixels_per_mm)
+        x, y = flat.xy(view.volume.to_index(nodule.center_lps_mm))
+        stroke(canvas, [[(x, y - 0.01), (x, y + 0.01)], _ring((x, y), radius / 2)], colour_of(nodule.id), radius)
+        marks.append(_mark(nodule, (x, y), radius + 1, text_px))
+    _number(canvas, nodules, marks, text_px, _letters(canvas, Plane.CORONAL, text_px))
+    return picture_of(canvas)
+
+
+def _thirds(view: Upright, flat: Flat) -> list[npt.NDArray[np.float64]]:
+    """Lines between the thirds of each lung, of equal height as ``models.place.third_of`` has them."""
+    lines = []
+    for label in (LungLabel.RIGHT, LungLabel.LEFT):
+        heights, columns = np.nonzero((view.lungs == label).any(axis=Plane.CORONAL.along))
+        for share in (1 / 3, 2 / 3) if heights.size else ():
+            z = heights.min() + share * (heights.max() - heights.min())
+            lines.append(np.array([flat.xy((z, 0, columns.min())), flat.xy((z, 0, columns.max()))]))
+    return lines
+
+
+def _mark(nodule: Nodule, centre: tuple[float, float], radius: float, text_px: int) -> Mark:
+    return Mark(centre, radius, text_px * (0.7 * len(str(nodule.id)) + 0.3), text_px * 1.1)
+
+
+def _number(
+    canvas: Image.Image, nodules: Sequence[Nodule], marks: Sequence[Mark], text_px: int, taken: Sequence[Box] = ()
+) -> None:
+    """Write each nodule's number near its mark, tied to it by a line; the boxes in ``taken`` stay free."""
+    for nodule, placed in zip(nodules, place_labels(marks, canvas.size, taken), strict=True):
+        stroke(canvas, [np.array(placed.leader)], colour_of(nodule.id), 1.0)
         left, top, right, bottom = placed.box
         at = (left + right) / 2, (top + bottom) / 2
         write(canvas, at, str(nodule.id), text_px, colour_of(nodule.id), anchor="mm", bold=True)
-    _letters(canvas, plane)
-    return picture_of(canvas)
 
 
 def planes_of(view: Upright, findings: Findings, width: int) -> dict[str, Picture]:
@@ -183,11 +225,11 @@ def planes_of(view: Upright, findings: Findings, width: int) -> dict[str, Pictur
     return {plane.name.lower(): plane_of(view, findings, plane, width) for plane in Plane}
 
 
-def plane_of(view: Upright, findings: Findings, plane: Plane, width: int) -> Picture:
+def plane_of(view: Upright, findings: Findings, plane: Plane, width: int, text_px: int = 0) -> Picture:
     """Give one plane through the most probable nodule, or through the middle of the lungs where there is none."""
     if not findings.nodules:
-        return plain_view(view, plane, width)
-    return crosshair_view(view, plane, max(findings.nodules, key=lambda nodule: nodule.probability), width)
+        return plain_view(view, plane, width, text_px)
+    return crosshair_view(view, plane, max(findings.nodules, key=lambda nodule: nodule.probability), width, text_px)
 
 
 def aspect(view: Upright, plane: Plane) -> float:
@@ -239,12 +281,15 @@ def _canvas(flat: Flat) -> Image.Image:
     return canvas_of(np.asarray(grey.resize((width, height), Image.Resampling.BICUBIC)))
 
 
-def _letters(canvas: Image.Image, plane: Plane) -> None:
-    size = max(11, canvas.width // 28)
+def _letters(canvas: Image.Image, plane: Plane, size: int) -> list[Box]:
+    """Write what lies behind each edge; give the boxes of the letters."""
     across, down = canvas.width / 2, canvas.height / 2
     places = ((4.0, down), (canvas.width - 4.0, down), (across, 3.0), (across, canvas.height - 3.0))
     for letter, at, anchor in zip(plane.letters, places, ("lm", "rm", "ma", "md"), strict=True):
         write(canvas, at, letter, size, AMBER, anchor=anchor, bold=True)
+    half = size / 2
+    middles = ((half, down), (canvas.width - half, down), (across, half), (across, canvas.height - half))
+    return [(x - half, y - half, x + half, y + half) for x, y in middles]
 
 
 def _ring(centre: tuple[float, float], radius: float) -> npt.NDArray[np.float64]:
