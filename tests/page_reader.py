@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from html.parser import HTMLParser
+from typing import Any
 
 VOID = {"meta", "img", "input", "br", "link"}
 
@@ -32,6 +34,12 @@ class Page(HTMLParser):
 
     def all(self, tag: str) -> list[dict[str, str]]:
         return [attributes for name, attributes in self.elements if name == tag]
+
+    def data(self, identifier: str) -> dict[str, Any]:
+        """The JSON that the page's script reads."""
+        place = [attributes.get("id") for attributes in self.all("script")].index(identifier)
+        text = [text for tag, text in self.texts if tag == "script"][place]
+        return dict(json.loads(text))
 
     def said(self) -> str:
         return " ".join(text for tag, text in self.texts if tag not in {"style", "script"})

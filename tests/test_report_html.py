@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import base64
+import io
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from models.findings import Findings, LungRads
 from node.assembly.assembled import AssembledSeries
 from node.results.comparison import KnownNodule, compare, other_marks
 from node.results.context import DISCLAIMER
-from node.results.pictures import key_slices, measuring_slice
+from node.results.language import Language
+from node.results.page_slices import KNOTS_GREY, KNOTS_HU, MOST_BYTES, companded, slice_plan
+from node.results.pictures import measuring_slice, slice_hu
 from node.results.report_html import build_html
 from node.results.wording import NO_NODULE
 from tests.page_reader import Page
-from tests.result_examples import example_findings, phantom_series, with_headers
+from tests.result_examples import SPACING_MM, example_findings, phantom_series, with_headers
 
 REPORT: dict[str, Any] = {
     "status": "ANALYSED",
@@ -25,14 +30,6 @@ REPORT: dict[str, Any] = {
     "software_version": "0.1.0",
     "timings_s": {"assembly": 1.25, "nodules": 14.5},
 }
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _few_views() -> Iterator[None]:
-    """Four views of the lungs instead of 24: the same page in a quarter of the time."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("node.results.report_html._RING_VIEWS", 4)
-        yield
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +67,7 @@ def test_the_page_fetches_nothing(html: str, page: Page) -> None:
     assert all(link.startswith("#") for link in links)
     assert not page.all("link")
     outside = html.replace("data:image/", "")
-    assert not [word for word in ("http://", "https://", "url(", "@import", "//cdn") if word in outside]
+    assert not [word for word in ("http://", "https://", "url(", "@import", "//cdn", "fetch(") if word in outside]
 
 
 def test_the_page_forbids_itself_the_network(page: Page) -> None:
@@ -92,19 +89,87 @@ def test_the_page_says_what_it_is_before_anything_else(page: Page) -> None:
 
 
 def test_every_nodule_has_a_row_that_leads_to_its_slice(page: Page, findings: Findings) -> None:
-    rows = [link for link in page.all("a") if "data-slice" in link]
-    slices = key_slices(findings)
-    assert [int(row["data-slice"]) for row in rows] == [slices.index(measuring_slice(n)) for n in findings.nodules]
+    rows = [int(row["data-nodule"]) for row in page.all("tr") if "data-nodule" in row]
+    viewer = page.data("viewer-data")
+    assert rows == [nodule.id for nodule in findings.nodules]
+    assert [n["slice"] for n in viewer["nodules"]] == [measuring_slice(nodule) for nodule in findings.nodules]
     for words in ("12.0", "20.0 × 20.0", "1.2 to 3.5 %", "4A", "family history, emphysema"):
         assert words in page.said()
 
 
-def test_the_viewer_opens_on_the_first_nodule(page: Page, findings: Findings) -> None:
-    layers = [a for a in page.all("div") if a.get("class", "").startswith("layer") and "data-name" in a]
-    shown = [layer for layer in layers if "shown" in layer["class"]]
-    assert len(layers) == len(key_slices(findings))
-    assert len(shown) == 1
-    assert "nodule 1" in shown[0]["data-name"]
+def test_a_row_leads_to_a_picture_where_there_is_no_script(page: Page) -> None:
+    targets = {attributes["id"] for _, attributes in page.elements if "id" in attributes}
+    assert {link["href"].removeprefix("#") for link in page.all("a")} <= targets
+
+
+def test_every_slice_is_carried_with_the_marks_on_it(page: Page, series: AssembledSeries, findings: Findings) -> None:
+    slices = page.data("viewer-data")["slices"]
+    assert len(slices) == len(series.frames)
+    marked = {k: [mark["id"] for mark in slice_["marks"]] for k, slice_ in enumerate(slices)}
+    for nodule in findings.nodules:
+        assert nodule.id in marked[measuring_slice(nodule)]
+        mark = next(m for m in slices[measuring_slice(nodule)]["marks"] if m["id"] == nodule.id)
+        assert mark["outlines"]
+        assert len(mark["axes"]) == 2
+
+
+def test_an_outline_lies_around_its_nodule(page: Page, findings: Findings) -> None:
+    nodule = findings.nodules[0]
+    marks = page.data("viewer-data")["slices"][measuring_slice(nodule)]["marks"]
+    outline = np.asarray(next(m for m in marks if m["id"] == 1)["outlines"][0])
+    _, row, column = nodule.measurement.center_kji
+    assert np.allclose(outline.mean(axis=0), (column + 0.5, row + 0.5), atol=0.7)
+
+
+# Grey
+
+
+def test_the_greys_hold_every_window() -> None:
+    hu = np.arange(-1024, 1501, dtype=np.int16)
+    back = np.interp(companded(hu), KNOTS_GREY, KNOTS_HU)
+    assert np.abs(back - hu)[hu < -200].max() < 5
+    assert np.abs(back - hu)[(hu >= -200) & (hu <= 300)].max() < 2.5
+    assert np.abs(back - hu)[hu > 300].max() < 20
+
+
+def test_what_is_beyond_the_greys_is_cut_off() -> None:
+    assert companded(np.array([-3000, 3000], np.int16)).tolist() == [0, 255]
+
+
+def test_a_carried_slice_shows_the_hu_of_its_source(page: Page, series: AssembledSeries) -> None:
+    k = len(series.frames) // 2
+    grey = Image.open(io.BytesIO(base64.b64decode(page.data("viewer-data")["slices"][k]["jpeg"])))
+    assert grey.mode == "L"
+    hu = np.interp(np.asarray(grey, float), KNOTS_GREY, KNOTS_HU)
+    assert np.median(np.abs(hu - slice_hu(series, k))) < 16  # half the noise of the phantom
+
+
+def test_slices_get_smaller_before_any_is_left_out(series: AssembledSeries, findings: Findings) -> None:
+    roomy, narrow = slice_plan(series, findings), slice_plan(series, findings, 60_000)
+    assert (roomy.side, roomy.step, len(roomy.slices)) == (512, 1, len(series.frames))
+    assert narrow.side == 256
+    assert narrow.step > 1
+    assert {measuring_slice(nodule) for nodule in findings.nodules} <= set(narrow.slices)
+
+
+def test_a_page_of_three_hundred_slices_stays_below_25_megabytes() -> None:
+    assert MOST_BYTES * 4 / 3 < 24.5e6  # base64; the rest of a page is about half a megabyte
+
+
+# Lungs
+
+
+def test_the_net_of_the_lungs_encloses_them(page: Page, findings: Findings) -> None:
+    net = page.data("lung-data")
+    corners = np.frombuffer(base64.b64decode(net["corners"]), "<i2").reshape(-1, 3) / net["per_mm"]
+    triangles = np.frombuffer(base64.b64decode(net["triangles"]), "<u2").reshape(-1, 3)
+    assert triangles.max() == len(corners) - 1
+    edges = corners[triangles]
+    volume_ml = np.einsum("ti,ti->t", edges[:, 0], np.cross(edges[:, 1], edges[:, 2])).sum() / 6 / 1000
+    drawn_ml = np.count_nonzero(findings.lungs.labels) * np.prod(SPACING_MM) / 1000
+    assert volume_ml == pytest.approx(drawn_ml, rel=0.05)  # closed, and its triangles face outwards
+    for nodule in net["nodules"]:
+        assert np.abs(nodule["center_mm"]).max() < np.abs(corners).max()
 
 
 def test_headline_warnings_times_and_models_are_there(page: Page, findings: Findings) -> None:
@@ -125,14 +190,16 @@ def test_without_nodules_the_page_shows_slices_and_does_not_say_that_there_are_n
 ) -> None:
     page = Page(build_html(series, replace(findings, nodules=()), REPORT))
     assert NO_NODULE in page.said()
-    assert len([a for a in page.all("img") if a.get("class") == "grey"]) == 16
+    viewer = page.data("viewer-data")
+    assert len(viewer["slices"]) == len(series.frames)
+    assert viewer["nodules"] == []
 
 
 def test_words_from_outside_are_escaped(series: AssembledSeries, findings: Findings) -> None:
     evil = "<script>alert('x')</script>"
     told = replace(findings, warnings=(evil,), device=evil)
     page = Page(build_html(series, told, REPORT | {"device": evil, "series_instance_uid": '"><img src=x>'}))
-    assert len(page.all("script")) == 1
+    assert [script.get("type") for script in page.all("script")] == ["application/json"] * 3 + [None]
     assert page.said().count(evil) == 2
     assert all(image["src"].startswith("data:") for image in page.all("img"))
 
@@ -148,9 +215,10 @@ def test_the_page_does_not_tell_who_the_patient_is(series: AssembledSeries, find
 def test_every_image_and_every_control_has_a_name(page: Page) -> None:
     assert all("alt" in image for image in page.all("img"))
     ranges = [a for a in page.all("input") if a["type"] == "range"]
-    assert len(ranges) == 2
+    assert len(ranges) == 1
     assert all(control["aria-label"] for control in ranges)
     assert page.all("html") == [{"lang": "en"}]
+    assert all(button.get("type") == "button" for button in page.all("button"))
     identifiers = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
     assert len(identifiers) == len(set(identifiers))
     labels = [attributes["aria-labelledby"] for _, attributes in page.elements if "aria-labelledby" in attributes]
@@ -158,8 +226,20 @@ def test_every_image_and_every_control_has_a_name(page: Page) -> None:
 
 
 def test_the_page_has_a_light_and_a_dark_face(html: str) -> None:
-    assert "@media (prefers-color-scheme: dark)" in html
-    assert "color-scheme: light dark" in html
+    assert "(prefers-color-scheme: dark)" in html
+    assert ':root[data-theme="dark"]' in html
+    assert ':root, :root[data-theme="light"]' in html
+
+
+@pytest.mark.parametrize(("language", "heading"), [("de", "Zuerst lesen"), ("zh", "请先阅读")])
+def test_the_page_speaks_the_language_it_is_told(
+    series: AssembledSeries, findings: Findings, language: str, heading: str
+) -> None:
+    page = Page(build_html(series, findings, REPORT, language=Language(language)))
+    assert page.all("html") == [{"lang": language}]
+    assert heading in page.said()
+    assert "Read this first" not in page.said()
+    assert "20.0 × 20.0" in page.said()
 
 
 # Not processed
@@ -167,8 +247,8 @@ def test_the_page_has_a_light_and_a_dark_face(html: str) -> None:
 
 def test_a_series_that_was_not_processed_gets_its_reason_and_no_picture() -> None:
     reason = "a gap of 12.5 mm after slice 41: <at least one> slice is missing"
-    page = Page(build_html(None, None, {"status": "REFUSED", "code": "SLICE_GAP", "reason": reason}))
-    assert "Not processed. This is not a negative result." in page.said()
+    page = Page(build_html(None, None, {"status": "REFUSED", "reason_code": "SLICE_GAP", "reason": reason}))
+    assert "NOT PROCESSED This is not a negative result." in page.said()
     assert reason in page.said()
     assert "SLICE_GAP" in page.said()
     assert DISCLAIMER in page.said()

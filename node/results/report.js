@@ -1,56 +1,38 @@
 "use strict";
 
-// A stack of images of which one is shown: the slice viewer and the turning lungs are both one.
-function stack(root, describe) {
-  const layers = Array.from(root.querySelectorAll(".layer"));
-  const slider = root.querySelector("input[type=range]");
-  const output = root.querySelector("output");
-  const endless = root.dataset.endless === "yes";
-  let current = 0;
+document.documentElement.classList.add("js");
 
-  function show(wanted) {
-    const last = layers.length - 1;
-    current = endless ? (wanted + layers.length) % layers.length : Math.min(Math.max(wanted, 0), last);
-    layers.forEach((layer, index) => layer.classList.toggle("shown", index === current));
-    slider.value = String(current);
-    const words = describe(layers[current], current, layers.length);
-    slider.setAttribute("aria-valuetext", words);
-    output.textContent = words;
-  }
-
-  slider.addEventListener("input", () => show(Number(slider.value)));
-  root.querySelectorAll("button[data-step]").forEach((button) => {
-    button.addEventListener("click", () => show(current + Number(button.dataset.step)));
-  });
-  root.querySelectorAll("button[data-show]").forEach((button) => {
-    button.addEventListener("click", () => show(Number(button.dataset.show)));
-  });
-  root.querySelector(".screen").addEventListener("keydown", (event) => {
-    const steps = { ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1, PageUp: -3, PageDown: 3 };
-    if (event.key in steps) {
-      event.preventDefault();
-      show(current + steps[event.key]);
-    }
-  });
-  show(Number(root.dataset.start ?? 0));
-  return { show, current: () => current };
+function told(id) {
+  return JSON.parse(document.getElementById(id).textContent);
 }
 
-// Dragging across a third of the picture turns the lungs by a quarter.
-function turnByDragging(screen, ring, count) {
-  let from = null;
-  screen.addEventListener("pointerdown", (event) => {
-    from = { x: event.clientX, view: ring.current() };
-    screen.setPointerCapture(event.pointerId);
-  });
-  screen.addEventListener("pointermove", (event) => {
-    if (from === null) { return; }
-    const share = (event.clientX - from.x) / screen.clientWidth;
-    ring.show(((from.view - Math.round(share * count * 0.75)) % count + count) % count);
-  });
-  ["pointerup", "pointercancel"].forEach((name) => screen.addEventListener(name, () => { from = null; }));
+const words = told("words");
+
+function filled(sentence, values) {
+  return sentence.replace(/\{(\w+)\}/g, (_, name) => String(values[name]));
 }
 
+function bytesOf(base64) {
+  return Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
+}
+
+// Light or dark: as the system has it, until the switch is used.
+function themeSwitch(button) {
+  const system = matchMedia("(prefers-color-scheme: dark)");
+  const isDark = () => {
+    const chosen = document.documentElement.dataset.theme;
+    return chosen ? chosen === "dark" : system.matches;
+  };
+  const show = () => button.setAttribute("aria-checked", String(isDark()));
+  button.addEventListener("click", () => {
+    document.documentElement.dataset.theme = isDark() ? "light" : "dark";
+    show();
+  });
+  system.addEventListener("change", show);
+  show();
+}
+
+// A heading sorts the rows by its column, again the other way round. Figures by value, words by alphabet.
 function sortable(table) {
   const body = table.tBodies[0];
   table.querySelectorAll("th button").forEach((button) => {
@@ -62,7 +44,7 @@ function sortable(table) {
       header.setAttribute("aria-sort", rising ? "ascending" : "descending");
       const key = (row) => row.cells[column].dataset.value ?? row.cells[column].textContent.trim();
       const rows = Array.from(body.rows).sort((a, b) => {
-        const order = key(a).localeCompare(key(b), "en", { numeric: true });
+        const order = key(a).localeCompare(key(b), document.documentElement.lang, { numeric: true });
         const numbers = Number(key(a)) - Number(key(b));
         return (Number.isNaN(numbers) ? order : numbers) * (rising ? 1 : -1);
       });
@@ -71,25 +53,18 @@ function sortable(table) {
   });
 }
 
-const slicesRoot = document.getElementById("slices");
-const slices = stack(slicesRoot, (layer, index, count) => `${index + 1} of ${count}: ${layer.dataset.name}`);
-const overlay = document.getElementById("overlay");
-const sliceScreen = slicesRoot.querySelector(".screen");
-overlay.addEventListener("change", () => sliceScreen.classList.toggle("unmarked", !overlay.checked));
-sliceScreen.addEventListener("keydown", (event) => {
-  if (event.key === "o") { overlay.click(); }
-});
-document.querySelectorAll("a[data-slice]").forEach((link) => {
-  link.addEventListener("click", () => slices.show(Number(link.dataset.slice)));
-});
+// Calls moved(dx, dy) in pixels of the page while a pointer drags across the element.
+function dragged(element, moved) {
+  let from = null;
+  element.addEventListener("pointerdown", (event) => {
+    from = event;
+    element.setPointerCapture(event.pointerId);
+  });
+  element.addEventListener("pointermove", (event) => {
+    if (from !== null && moved(event.clientX - from.clientX, event.clientY - from.clientY, event)) { from = event; }
+  });
+  ["pointerup", "pointercancel"].forEach((name) => element.addEventListener(name, () => { from = null; }));
+}
 
-const lungsRoot = document.getElementById("lungs");
-const sides = ["the front", "the patient's left", "the back", "the patient's right"];
-const ring = stack(lungsRoot, (layer, index, count) => {
-  const quarters = index * 4 / count;
-  const nearer = sides[Math.floor(quarters) % 4];
-  const next = sides[Math.ceil(quarters) % 4];
-  return nearer === next ? `seen from ${nearer}` : `seen from between ${nearer} and ${next}`;
-});
-turnByDragging(lungsRoot.querySelector(".screen"), ring, lungsRoot.querySelectorAll(".layer").length);
+themeSwitch(document.getElementById("theme"));
 document.querySelectorAll("table.sortable").forEach(sortable);

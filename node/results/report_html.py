@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,26 +13,21 @@ from models.findings import Findings, Nodule
 from node.assembly.assembled import AssembledSeries
 from node.results.comparison import KnownNodule, Match, compare, other_marks
 from node.results.context import DISCLAIMER, MODEL_NAME
-from node.results.drawing import Picture, colour_of
-from node.results.picture_files import jpeg_uri, png_uri
-from node.results.pictures import image_number, key_slices, measuring_slice, outlined_on, slice_grey, slice_overlay
-from node.results.rendering import lung_scene, render_ring
+from node.results.drawing import Picture
+from node.results.language import Language, say, translated
+from node.results.page_content import COLUMNS, HASH_DIGITS, WORD_COLUMNS, footer_lines, page_content
+from node.results.page_lungs import lung_net
+from node.results.page_slices import SlicePlan, slice_plan, viewer_data
+from node.results.picture_files import jpeg_uri
+from node.results.pictures import key_slices, nodule_picture, slice_picture
+from node.results.rendering import LungScene, lung_scene, render_scene
 from node.results.views import Plane, Upright, aspect, plane_of, projection_view, upright
-from node.results.wording import (
-    NO_NODULE,
-    all_warnings,
-    category_text,
-    count_text,
-    nodule_row,
-    score_meanings,
-    unknown_inputs,
-)
+from node.results.wording import NO_NODULE, category_text, count_text, nodule_row
 
 _FOLDER = Path(__file__).parent
-_MOST_SLICES = 40  # with more, only the measuring slices are shown: the file stays below 8 MB
-_SLICES_WITHOUT_NODULE = 16
-_OVERLAY_SCALE = 2  # lines and letters finer than the CT's own pixels
-_RING_VIEWS, _RING_SIZE, _PLANE_HEIGHT = 24, 440, 480
+_PLANE_HEIGHT, _CLOSE_UP, _LUNGS = 480, 260, 440  # pixels
+_VIEWPOINTS_DEG = {"front": 0.0, "the patient's left": 90.0, "back": 180.0, "the patient's right": 270.0}
+_MOST_STILL_SLICES = 12  # shown where there is no JavaScript
 
 
 def build_html(
@@ -39,6 +35,7 @@ def build_html(
     findings: Findings | None,
     report: Mapping[str, Any],
     known: Sequence[KnownNodule] = (),
+    language: Language = Language.ENGLISH,
 ) -> str:
     """Build the page.
 
@@ -51,10 +48,12 @@ def build_html(
         The content of report.json: status, reason, timings_s, device, software_version.
     known
         Nodules that are known to be there; they are compared with the marks in a table of their own.
+    language
+        Of the words; figures and names of models stay as they are.
 
     Returns
     -------
-    HTML with style, script and images inside; nothing is fetched when it is opened.
+    HTML with style, script and images inside; nothing is fetched when it is opened. At most about 25 MB.
     """
     environment = Environment(
         loader=FileSystemLoader(_FOLDER),
@@ -63,58 +62,89 @@ def build_html(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    page: dict[str, Any] = {"disclaimer": DISCLAIMER, "product": MODEL_NAME, "report": _told(report)}
+    page: dict[str, Any] = {
+        "language": str(language),
+        "disclaimer": translated(language, DISCLAIMER),
+        "product": MODEL_NAME,
+        "footer": footer_lines(report),
+        "say": partial(say, language),
+    }
     if series is None or findings is None:
-        return environment.get_template("notice.html.j2").render(page)
-    page |= _result(series, findings) | _pictures(series, findings) | _comparison(known, findings)
+        return environment.get_template("notice.html.j2").render(page | _refused(report, language))
+    page |= _result(series, findings, report, language)
+    page |= _viewers(series, findings) | _stills(series, findings) | _comparison(known, findings)
     return environment.get_template("report.html.j2").render(page)
 
 
-def _told(report: Mapping[str, Any]) -> dict[str, Any]:
-    """What the page takes from report.json; nothing else of it is shown."""
-    names = ("status", "reason", "code", "device", "software_version", "created_at", "series_instance_uid")
-    told: dict[str, Any] = {name: report.get(name) or "" for name in names}
-    return told | {"timings_s": dict(report.get("timings_s") or {})}
-
-
-def _result(series: AssembledSeries, findings: Findings) -> dict[str, Any]:
+def _refused(report: Mapping[str, Any], language: Language) -> dict[str, Any]:
     return {
-        "category": category_text(findings.lung_rads),
-        "basis": findings.lung_rads.basis,
-        "count": len(findings.nodules),
-        "count_text": count_text(findings),
-        "no_nodule": NO_NODULE,
-        "lungs": findings.lungs,
-        "warnings": all_warnings(findings, series.notes),
-        "unknown": unknown_inputs(findings),
-        "meanings": score_meanings(findings),
-        "models": findings.models,
-        "nodules": [{"row": nodule_row(n), "nodule": n, "colour": _css(n)} for n in findings.nodules],
+        "reason": translated(language, str(report.get("reason") or "No reason was recorded.")),
+        "code": str(report.get("reason_code") or ""),
     }
 
 
-def _css(nodule: Nodule) -> str:
-    return "rgb({} {} {})".format(*colour_of(nodule.id))
+def _result(
+    series: AssembledSeries, findings: Findings, report: Mapping[str, Any], language: Language
+) -> dict[str, Any]:
+    return {
+        "content": page_content(findings, series.notes, report, language),
+        "columns": COLUMNS,
+        "word_columns": WORD_COLUMNS,
+        "hash_digits": HASH_DIGITS,
+        "summary": f"{_count(findings, language)}, Lung-RADS {translated(language, category_text(findings.lung_rads))}",
+        "no_nodule": say(language, NO_NODULE),
+        "script_words": _script_words(language),
+    }
 
 
-def _pictures(series: AssembledSeries, findings: Findings) -> dict[str, Any]:
-    """Every image of the page as a data URI."""
-    view = upright(series.volume, findings.lungs)
+def _script_words(language: Language) -> dict[str, str]:
+    """Sentences that the script fills in: their names in braces stay."""
+    return {
+        "slice_of": say(language, "{number} of {count}", number="{number}", count="{count}"),
+        "nodule": say(language, "nodule {numbers}", numbers="{numbers}"),
+        "turned": say(language, "turned {turn}°, tilted {tilt}°", turn="{turn}", tilt="{tilt}"),
+    }
+
+
+def _count(findings: Findings, language: Language) -> str:
+    return translated(language, count_text(findings))
+
+
+def _viewers(series: AssembledSeries, findings: Findings) -> dict[str, Any]:
+    """What script turns and leafs through, and still pictures for those who have none."""
+    plan = slice_plan(series, findings)
     scene = lung_scene(findings.lungs, series.volume, findings.nodules)
-    slices = _slices(findings)
-    slice_of = {nodule.id: slices.index(measuring_slice(nodule)) for nodule in findings.nodules}
+    return {
+        "viewer": viewer_data(series, findings, plan),
+        "plan": plan,
+        "net": lung_net(scene),
+        "lungs": _still_lungs(scene),
+        "still_slices": [
+            jpeg_uri(slice_picture(series, findings, k)) for k in _still_slices(findings, plan)[:_MOST_STILL_SLICES]
+        ],
+    }
+
+
+def _still_slices(findings: Findings, plan: SlicePlan) -> tuple[int, ...]:
+    """The slices that were measured on, or a few of all where there are none."""
+    return key_slices(findings, 0) or plan.slices[:: max(1, len(plan.slices) // _MOST_STILL_SLICES)]
+
+
+def _still_lungs(scene: LungScene) -> dict[str, str]:
+    return {name: jpeg_uri(render_scene(scene, turn, _LUNGS)) for name, turn in _VIEWPOINTS_DEG.items()}
+
+
+def _stills(series: AssembledSeries, findings: Findings) -> dict[str, Any]:
+    view = upright(series.volume, findings.lungs)
     planes = {plane: plane_of(view, findings, plane, _width(view, plane)) for plane in Plane}
     projections = {
         plane: projection_view(view, plane, findings.nodules, _width(view, plane))
         for plane in (Plane.CORONAL, Plane.AXIAL)
     }
     return {
-        "slices": [_slice(series, findings, k) for k in slices],
-        "slice_of": slice_of,
-        "start": slice_of[findings.nodules[0].id] if findings.nodules else len(slices) // 2,
         "planes": {plane.name.lower(): _with_aspect(picture) for plane, picture in planes.items()},
         "projections": {plane.name.lower(): _with_aspect(picture) for plane, picture in projections.items()},
-        "ring": [jpeg_uri(picture) for picture in render_ring(scene, _RING_VIEWS, _RING_SIZE)],
+        "close_ups": {n.id: jpeg_uri(nodule_picture(series, n, _CLOSE_UP)) for n in findings.nodules},
     }
 
 
@@ -126,28 +156,6 @@ def _width(view: Upright, plane: Plane) -> int:
 def _with_aspect(picture: Picture) -> tuple[str, float]:
     """A picture as data URI, and its width over its height."""
     return jpeg_uri(picture), picture.shape[1] / picture.shape[0]
-
-
-def _slices(findings: Findings) -> tuple[int, ...]:
-    """The slices of the viewer: around the nodules, or spread over the scan where there are none."""
-    if not findings.nodules:
-        total = findings.lungs.labels.shape[0]
-        count = min(total, _SLICES_WITHOUT_NODULE)
-        return tuple(round((number + 0.5) * total / count - 0.5) for number in range(count))
-    wide = key_slices(findings, 1)
-    return wide if len(wide) <= _MOST_SLICES else key_slices(findings, 0)
-
-
-def _slice(series: AssembledSeries, findings: Findings, k: int) -> dict[str, Any]:
-    """One slice as two layers, and how it is called."""
-    numbers = [n.id for n in findings.nodules if outlined_on(n, k)]
-    z_mm = series.volume.to_patient((k, 0, 0))[2]
-    return {
-        "grey": jpeg_uri(slice_grey(series, k)),
-        "marks": png_uri(slice_overlay(series, findings, k, _OVERLAY_SCALE)),
-        "name": f"{image_number(series, k)}, z = {z_mm:.1f} mm",
-        "nodules": numbers,
-    }
 
 
 def _comparison(known: Sequence[KnownNodule], findings: Findings) -> dict[str, Any]:

@@ -155,10 +155,7 @@ LAYOUT: Final = MappingProxyType(
         "Seconds": ("Sekunden", "秒"),
         "Dark": ("Dunkel", "深色"),
         "Page {number} of {count}": ("Seite {number} von {count}", "第{number}页，共{count}页"),
-        "Not processed. This is not a negative result.": (
-            "Nicht verarbeitet. Dies ist kein negativer Befund.",
-            "未处理。这不是阴性结果。",
-        ),
+        "This is not a negative result.": ("Dies ist kein negativer Befund.", "这不是阴性结果。"),
         "NOT PROCESSED": ("NICHT VERARBEITET", "未处理"),
         "No reason was recorded.": ("Es wurde kein Grund festgehalten.", "未记录原因。"),
         "No nodule was looked for in this series. Read it without help from this device.": (

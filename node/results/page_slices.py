@@ -1,0 +1,138 @@
+"""The slices that report.html carries: grey deep enough for every window, small enough for one file."""
+
+from __future__ import annotations
+
+import base64
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from models.findings import Findings, Nodule
+from node.assembly.assembled import AssembledSeries
+from node.results.drawing import colour_of
+from node.results.picture_files import jpeg
+from node.results.pictures import (
+    SliceFrame,
+    axes_on,
+    edge_letters,
+    image_number,
+    key_slices,
+    measuring_slice,
+    outlined_on,
+    outlines_on,
+    slice_hu,
+)
+
+# 256 greys for 2500 HU: fine where soft tissue is read (4 HU a step), coarser in lung, whose noise is larger
+# (9 HU; the lung window shows 6 HU a grey), coarsest in bone (38 HU of a window of 1800).
+KNOTS_HU: Final = (-1024, -200, 300, 1500)
+KNOTS_GREY: Final = (0, 95, 224, 255)
+MOST_BYTES: Final = 18_000_000  # of JPEG: with base64 the page stays below 25 MB, what mail systems let through
+_SIDES = (512, 384, 320, 256)  # the largest that fits is taken; below 256 no vessel can be followed
+_LARGEST_SIDE = 768  # of the slices around nodules, which keep the pixels of the source
+_QUALITY = 82
+_SAMPLES = 7  # slices from which the size of all is estimated
+
+Points = list[list[float]]
+
+
+@dataclass(frozen=True)
+class SlicePlan:
+    """Which slices are carried, and how wide those are that show no nodule (pixels); every ``step``-th is there."""
+
+    slices: tuple[int, ...]
+    side: int
+    step: int
+
+
+def viewer_data(series: AssembledSeries, findings: Findings, plan: SlicePlan) -> dict[str, Any]:
+    """Give all that the slice viewer needs, as plain JSON values.
+
+    Outlines and axes are lists of x, y in source pixels from the outer corner; letters stand for the
+    left, right, upper and lower edge; spacing is between rows, then between columns, in mm.
+    """
+    rows, columns = SliceFrame(series, 0, 1).source_shape
+    spacing = series.volume.spacing_kji_mm
+    near = set(key_slices(findings))
+    return {
+        "rows": rows,
+        "columns": columns,
+        "spacing_mm": [round(spacing[1], 5), round(spacing[2], 5)],
+        "letters": list(edge_letters(series.volume)),
+        "knots_hu": list(KNOTS_HU),
+        "knots_grey": list(KNOTS_GREY),
+        "slices": [_slice(series, findings, k, _LARGEST_SIDE if k in near else plan.side) for k in plan.slices],
+        "nodules": [
+            {"id": n.id, "colour": _hex(n), "slice": plan.slices.index(measuring_slice(n))} for n in findings.nodules
+        ],
+    }
+
+
+def slice_plan(series: AssembledSeries, findings: Findings, most_bytes: int = MOST_BYTES) -> SlicePlan:
+    """Choose width and number of the slices so that the page stays below its limit.
+
+    Every slice is there as long as 256 pixels of width are left to each; of a longer series every
+    second, third, ... one, and always those on which a nodule was measured.
+    """
+    total = len(series.frames)
+    near = _estimate(series, key_slices(findings), _LARGEST_SIDE) if findings.nodules else 0.0
+    room = max(most_bytes - near, most_bytes / 4)
+    for side in _SIDES:
+        needed = _estimate(series, range(total), side)
+        if needed <= room:
+            return SlicePlan(tuple(range(total)), side, 1)
+    step = math.ceil(needed / room)
+    measured = {measuring_slice(nodule) for nodule in findings.nodules}
+    return SlicePlan(tuple(sorted({*range(0, total, step), *measured})), side, step)
+
+
+def companded(hu: npt.NDArray[np.int16]) -> npt.NDArray[np.uint8]:
+    """Map HU to the 256 greys of the page, (rows, columns)."""
+    low, high = KNOTS_HU[0], KNOTS_HU[-1]
+    table = np.rint(np.interp(np.arange(low, high + 1), KNOTS_HU, KNOTS_GREY)).astype(np.uint8)
+    return np.asarray(table[np.clip(hu, low, high).astype(np.int32) - low])
+
+
+def _estimate(series: AssembledSeries, slices: Sequence[int], side: int) -> float:
+    """Bytes of all slices, from a few of them."""
+    chosen = np.unique(np.linspace(0, len(slices) - 1, min(_SAMPLES, len(slices))).round().astype(int))
+    sizes = [len(_encoded(series, slices[place], side)) for place in chosen]
+    return len(slices) * sum(sizes) / len(sizes)
+
+
+def _encoded(series: AssembledSeries, k: int, side: int) -> bytes:
+    grey = Image.fromarray(companded(slice_hu(series, k)))
+    grey.thumbnail((side, side), Image.Resampling.BICUBIC)
+    return jpeg(np.asarray(grey), _QUALITY)
+
+
+def _slice(series: AssembledSeries, findings: Findings, k: int, side: int) -> dict[str, Any]:
+    z_mm = series.volume.to_patient((k, 0, 0))[2]
+    frame = SliceFrame(series, k, 1)
+    return {
+        "jpeg": base64.b64encode(_encoded(series, k, side)).decode("ascii"),
+        "name": f"{image_number(series, k)}, z = {z_mm:.1f} mm",
+        "marks": [_mark(nodule, frame) for nodule in findings.nodules if outlined_on(nodule, k)],
+    }
+
+
+def _mark(nodule: Nodule, frame: SliceFrame) -> dict[str, Any]:
+    return {
+        "id": nodule.id,
+        "label": f"{nodule.id}   {nodule.measurement.mean_diameter_mm:.1f} mm",
+        "outlines": [_points(line) for line in outlines_on(nodule, frame)],
+        "axes": [_points(line) for line in axes_on(nodule, frame)],
+    }
+
+
+def _points(line: npt.NDArray[np.float64]) -> Points:
+    return [[round(float(x), 2), round(float(y), 2)] for x, y in line]
+
+
+def _hex(nodule: Nodule) -> str:
+    return "#" + bytes(colour_of(nodule.id)).hex()
