@@ -9,21 +9,21 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Mapping
+from dataclasses import fields, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from node.analysis.choice import ModelChoice
+from node.config_values import overlay, read_values
 from node.errors import ConfigError
+from node.results.forms import CaptureCompression, CaptureForm, ReportForm, ResultForms, SegmentationForm
+from node.results.language import Language
 from node.series.retry import RetryPolicy
 from node.series.selection import SelectionRules
-
-ENVIRONMENT_PREFIX = "PULMONODE_"
-_NOT_SETTINGS = frozenset({"PULMONODE_CONFIG"})  # the path of the file itself
 
 
 def _ae_title(value: str) -> str:
@@ -40,7 +40,13 @@ def _device(value: str) -> str:
     raise ValueError("allowed are auto, cpu, cuda and cuda:<number>")
 
 
+def _captures(value: object) -> object:
+    """Take true and false for the two forms that most sites mean by them."""
+    return {True: CaptureForm.SINGLE, False: CaptureForm.NONE}[value] if isinstance(value, bool) else value
+
+
 AeTitle = Annotated[str, AfterValidator(_ae_title)]
+Captures = Annotated[CaptureForm, BeforeValidator(_captures)]
 WeightsName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 Port = Annotated[int, Field(ge=0, le=65535)]
 PositiveSeconds = Annotated[float, Field(gt=0, le=7 * 86400)]
@@ -69,6 +75,18 @@ class PeerSection(_Section):
     address: str | None = None
 
 
+class DestinationFormsSection(_Section):
+    """What one destination gets that is not as ``results`` says for all; null is as ``results`` says."""
+
+    report: tuple[ReportForm, ...] | None = None
+    segmentation: SegmentationForm | None = None
+    captures: Captures | None = None
+    compression: CaptureCompression | None = None
+    presentation_state: bool | None = None
+    key_objects: bool | None = None
+    pdf: bool | None = None
+
+
 class DestinationSection(_Section):
     """One application entity that gets the results."""
 
@@ -76,6 +94,7 @@ class DestinationSection(_Section):
     ae_title: AeTitle
     host: str = Field(min_length=1)
     port: Port
+    results: DestinationFormsSection = DestinationFormsSection()
 
 
 class SeriesSection(_Section):
@@ -106,13 +125,26 @@ class ModelsSection(_Section):
 
 
 class ResultsSection(_Section):
-    """Which results are made."""
+    """Which results are made, in which form."""
 
-    captures: bool = True
+    report: tuple[ReportForm, ...] = tuple(ReportForm)
+    segmentation: SegmentationForm = SegmentationForm.BINARY
+    captures: Captures = CaptureForm.SINGLE
+    compression: CaptureCompression = CaptureCompression.NONE
+    presentation_state: bool = False
+    key_objects: bool = False
+    pdf: bool = False
+    language: Language = Language.ENGLISH
+    ohif_tracking: bool = False
     notices: bool = True
     neighbours: int = Field(1, ge=0, le=5)
     page: bool = False
     known_nodules: Path | None = None
+
+    @property
+    def forms(self) -> ResultForms:
+        """What a destination gets that asks for nothing else."""
+        return ResultForms(**{field.name: getattr(self, field.name) for field in fields(ResultForms)})
 
 
 class DeliverySection(_Section):
@@ -172,6 +204,22 @@ class Settings(_Section):
                 raise ValueError(f"destinations: {destination.name} is this node itself; results would come back")
         return self
 
+    @model_validator(mode="after")
+    def _forms_go_together(self) -> Settings:
+        try:
+            where = "results"
+            _ = self.results.forms
+            for destination in self.destinations:
+                where = f"destinations.{destination.name}.results"
+                self.forms_of(destination)
+        except ValueError as error:
+            raise ValueError(f"{where}.{error}") from None
+        return self
+
+    def forms_of(self, destination: DestinationSection) -> ResultForms:
+        """What one destination gets: ``results`` of its own entry over those for all."""
+        return replace(self.results.forms, **destination.results.model_dump(exclude_none=True))
+
     @property
     def weights_folder(self) -> Path:
         """Where imported weights are: as set, else ``weights`` in ``data_dir``."""
@@ -197,42 +245,13 @@ def load_settings(path: Path | None, environment: Mapping[str, str] = os.environ
     ConfigError
         One line that names the key, the value and what is allowed.
     """
-    values = _read(path) if path else {}
+    values = read_values(path) if path else {}
     _refuse_password(values.get("database_url"))
-    for name, text in environment.items():
-        if name.startswith(ENVIRONMENT_PREFIX) and name not in _NOT_SETTINGS:
-            _overlay(values, name, text)
+    overlay(values, environment)
     try:
         return Settings.model_validate(values)
     except ValidationError as error:
         raise ConfigError(_one_line(error)) from None
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"cannot read {path}: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
-    if values is not None and not isinstance(values, dict):
-        raise ConfigError(f"{path} must hold keys and values, found {type(values).__name__}")
-    return values or {}
-
-
-def _overlay(values: dict[str, Any], name: str, text: str) -> None:
-    *levels, key = name.removeprefix(ENVIRONMENT_PREFIX).lower().split("__")
-    section = values
-    for level in levels:
-        if section.get(level) is None:
-            section[level] = {}
-        section = section[level]
-        if not isinstance(section, dict):
-            raise ConfigError(f"{name}: {level} holds a single value, not further keys")
-    try:
-        section[key] = yaml.safe_load(text)
-    except yaml.YAMLError:
-        raise ConfigError(f"{name}={text!r} is not a valid YAML value") from None
 
 
 def _refuse_password(database_url: object) -> None:

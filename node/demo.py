@@ -155,7 +155,11 @@ def _settings(folder: Path, port: int, archive_port: int, known_nodules: Path | 
         "data_dir": str(folder / "data"),
         "series": {"quiet_s": 5},
         "destinations": [archive],
-        "results": {"page": True, "known_nodules": str(known_nodules) if known_nodules else None},
+        "results": {
+            "report": ["comprehensive_3d"],
+            "page": True,
+            "known_nodules": str(known_nodules) if known_nodules else None,
+        },
     }
 
 

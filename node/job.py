@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from node.results.context import PredecessorReport
+from node.results.forms import ResultForms, kinds_of, preferred
+from node.results.language import Language
 
 _OPTIONAL_PATHS = ("known_nodules", "patient_facts")
 
@@ -26,8 +28,14 @@ class Job:
         sha256 over the source instances.
     refusal
         (code, reason): only the notice is made, without looking at the pixels.
+    kinds
+        Of the results that are to be made, the notice's kinds among them (``forms.kinds_of``).
     neighbours
         Slices drawn on each side of a nodule's own slice.
+    language
+        Of free text in the results.
+    ohif_tracking
+        Let OHIF take the nodules for measurements of its own, which a reader can change.
     page
         Also write report.html and pictures.
     known_nodules
@@ -42,8 +50,10 @@ class Job:
     created_at: datetime
     software_version: str
     station_name: str
+    kinds: tuple[str, ...] = kinds_of(preferred(ResultForms()))
     neighbours: int = 1
-    captures: bool = True
+    language: Language = Language.ENGLISH
+    ohif_tracking: bool = False
     page: bool = False
     known_nodules: Path | None = None
     patient_facts: Path | None = None
@@ -68,6 +78,8 @@ def job_from_json(values: dict[str, Any]) -> Job:
         **{
             **values,
             "files": tuple(map(Path, values["files"])),
+            "kinds": tuple(values["kinds"]),
+            "language": Language(values["language"]),
             "output": Path(values["output"]),
             "created_at": datetime.fromisoformat(values["created_at"]),
             **{name: Path(values[name]) if values[name] else None for name in _OPTIONAL_PATHS},

@@ -23,6 +23,7 @@ from node.job import Job
 from node.results.bundle import Bundle, analysed_bundle, notice_bundle, write_bundle, write_page
 from node.results.comparison import known_nodules
 from node.results.context import ResultContext
+from node.results.forms import NOTICE_REPORT_KINDS, REPORT_KINDS
 
 logger = logging.getLogger(__name__)
 
@@ -40,9 +41,11 @@ def process(job: Job, analyser: Analyser, clock: Callable[[], float] = time.perf
     supplied = supplied_facts(job.patient_facts)
     context = _context(job, analyser, supplied)
     if job.refusal:
-        bundle = notice_bundle(readable_headers(job.files), *job.refusal, context)
+        bundle = notice_bundle(readable_headers(job.files), *job.refusal, context, job.kinds)
     else:
         bundle = _analysed_or_refused(job, analyser, (context, supplied), clock)
+    for sentence in bundle.left_out:
+        logger.error("%s", sentence)
     write_bundle(bundle, job.output)
     if job.page:
         _write_page(bundle, job)
@@ -68,24 +71,37 @@ def _analysed_or_refused(
         assembly_s = clock() - began
         findings = analyser.analyse(series.volume, joined_facts(patient_facts(series.headers[0]), supplied.facts))
     except AssemblyError as error:
-        return notice_bundle(readable_headers(job.files), error.code, str(error), context)
+        return notice_bundle(readable_headers(job.files), error.code, str(error), context, job.kinds)
     except AnalysisError as error:
-        return notice_bundle(readable_headers(job.files), error.reason_code, str(error), context)
+        return notice_bundle(readable_headers(job.files), error.reason_code, str(error), context, job.kinds)
     timed = replace(
         findings,
         timings_s={"assembly": assembly_s, **findings.timings_s},
         warnings=(*findings.warnings, *supplied.warnings),
     )
-    return analysed_bundle(series, timed, context, neighbours=job.neighbours, captures=job.captures, clock=clock)
+    return analysed_bundle(series, timed, context, kinds=job.kinds, neighbours=job.neighbours, clock=clock)
 
 
 def _context(job: Job, analyser: Analyser, supplied: SuppliedFacts) -> ResultContext:
-    """Derive the identity of the run: other inputs, facts, models or another threshold give other UIDs."""
-    identity = "|".join([job.source_digest, *analyser.fingerprint, *filter(None, [supplied.content])])
+    """Derive the identity of the run: other inputs, facts, models or settings give other UIDs."""
+    given = [_options(job), supplied.content]
+    identity = "|".join([job.source_digest, *analyser.fingerprint, *filter(None, given)])
     return ResultContext(
         created_at=job.created_at,
         input_digest=hashlib.sha256(identity.encode()).hexdigest(),
         software_version=job.software_version,
         station_name=job.station_name,
         predecessor=job.predecessor,
+        language=job.language,
+        ohif_tracking=job.ohif_tracking,
     )
+
+
+def _options(job: Job) -> str:
+    """Say which settings decide what stands in an object; the form of a report is no matter of its content.
+
+    What is made beside the report belongs to them: the report points into the segmentation and says what is missing.
+    """
+    reports = {*REPORT_KINDS, *NOTICE_REPORT_KINDS}
+    beside = ",".join(kind for kind in job.kinds if kind not in reports)
+    return f"{beside};{job.neighbours};{job.language};{job.ohif_tracking}"

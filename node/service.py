@@ -26,10 +26,12 @@ from node.delivery.scu import Destination
 from node.durable import make_folder_durably
 from node.errors import ConfigError, PulmonodeError
 from node.ledger.ledger import Ledger
+from node.ledger.records import Recipient
 from node.reception.inbox import Inbox
 from node.reception.instance_store import InstanceStore
 from node.reception.scp import Peer, Receiver, ReceptionSettings
 from node.results.comparison import known_nodules
+from node.results.forms import Kind, kinds_of, ladders_of, preferred
 from node.tasks.analysing import AnalysisRules, AnalysisTask
 from node.tasks.completing import CompletionRules, CompletionTask
 from node.tasks.delivering import DeliveryTask
@@ -204,16 +206,31 @@ def _worker_command(settings: Settings) -> list[str]:
     ]
 
 
+def _recipients(settings: Settings) -> tuple[Recipient, ...]:
+    forms = {destination.name: settings.forms_of(destination) for destination in settings.destinations}
+    return tuple(Recipient(name, frozenset(kinds_of(wanted)), ladders_of(wanted)) for name, wanted in forms.items())
+
+
+def _kinds(settings: Settings, recipients: Sequence[Recipient]) -> tuple[str, ...]:
+    """List the kinds that somebody gets, in the order of the table; without a recipient those of the defaults."""
+    if not recipients:
+        return kinds_of(preferred(settings.results.forms))
+    return tuple(kind for kind in Kind if any(kind in recipient.kinds for recipient in recipients))
+
+
 def _analysis_rules(settings: Settings) -> AnalysisRules:
+    recipients = _recipients(settings)
     return AnalysisRules(
         data_dir=settings.data_dir.absolute(),
         software_version=version("pulmonode"),
         station_name=settings.node.ae_title,
-        destinations=tuple(destination.name for destination in settings.destinations),
+        recipients=recipients,
+        kinds=_kinds(settings, recipients),
         attempts=settings.analysis.attempts,
         timeout_s=settings.analysis.timeout_s,
         neighbours=settings.results.neighbours,
-        captures=settings.results.captures,
+        language=settings.results.language,
+        ohif_tracking=settings.results.ohif_tracking,
         notices=settings.results.notices,
         page=settings.results.page,
         known_nodules=settings.results.known_nodules,

@@ -10,7 +10,8 @@ from typing import Any
 
 from node.analysis.process import WorkerDied
 from node.ledger.ledger import Ledger
-from node.ledger.records import SeriesRecord
+from node.ledger.records import Recipient, SeriesRecord
+from node.results.language import Language
 from node.series.instances import InstanceHeader
 from node.series.selection import SelectionRules
 from node.tasks.analysing import AnalysisRules, AnalysisTask
@@ -19,6 +20,7 @@ from node.tasks.completing import CompletionRules, CompletionTask
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 CT = "1.2.840.10008.5.1.4.1.1.2"
 SR = "1.2.840.10008.5.1.4.1.1.88.34"
+PACS = Recipient("pacs", frozenset({"SR"}))
 AXIAL = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
 
 
@@ -81,11 +83,13 @@ class Node:
                 "data_dir": self.folder,
                 "software_version": "1",
                 "station_name": "PULMONODE",
-                "destinations": ("pacs",),
+                "recipients": (PACS,),
+                "kinds": ("SR",),
                 "attempts": 3,
                 "timeout_s": 10,
                 "neighbours": 1,
-                "captures": True,
+                "language": Language.ENGLISH,
+                "ohif_tracking": False,
                 "notices": True,
                 "page": False,
                 "known_nodules": None,

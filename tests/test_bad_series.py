@@ -36,7 +36,7 @@ def outcome(analyser: Analyser, tmp_path: Path, datasets: list[Dataset] | Iterat
     files = tuple(write_series(datasets, tmp_path / "in"))
     bundle = process(Job(files, tmp_path / "out", "0" * 64, datetime.now(UTC), "1", "TEST"), analyser)
     assert bundle.report["nodules"] is None
-    assert {kind for kind, _ in bundle.objects} == {"NOTICE"}
+    assert {kind for kind, _ in bundle.objects} == {"NOTICE", "NOTICE-SC"}
     assert bundle.reason is not None
     assert "\n" not in bundle.reason
     return bundle

@@ -11,7 +11,7 @@ import pytest
 
 from node.errors import LedgerError
 from node.ledger.ledger import Ledger
-from node.ledger.records import DeliveryState, OutcomeRecord, ResultRecord, SeriesRecord
+from node.ledger.records import DeliveryState, OutcomeRecord, Recipient, ResultRecord, SeriesRecord
 from node.ledger.series import digest_of
 from node.series.instances import InstanceHeader
 from node.series.states import SeriesState
@@ -19,6 +19,7 @@ from node.series.states import SeriesState
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 CT = "1.2.840.10008.5.1.4.1.1.2"
 SERIES = "1.2.3"
+PACS = Recipient("pacs", frozenset({"SR"}))
 
 
 @pytest.fixture
@@ -111,7 +112,7 @@ def test_a_slice_that_arrives_while_completeness_is_judged_keeps_the_series_open
 
 def test_a_late_slice_opens_an_analysed_series_again(ledger: Ledger) -> None:
     record = ready(ledger)
-    assert ledger.outcomes.record(record, outcome(), ["pacs"], NOW)
+    assert ledger.outcomes.record(record, outcome(), [PACS], NOW)
     add_instance(ledger, 2, NOW + timedelta(seconds=5))
     reopened = ledger.series.get(SERIES)
     assert reopened is not None
@@ -124,13 +125,13 @@ def test_a_late_slice_opens_an_analysed_series_again(ledger: Ledger) -> None:
 def test_an_outcome_of_fewer_slices_than_there_are_now_is_not_recorded(ledger: Ledger) -> None:
     record = ready(ledger)
     add_instance(ledger, 2)
-    assert not ledger.outcomes.record(record, outcome(), ["pacs"], NOW)
+    assert not ledger.outcomes.record(record, outcome(), [PACS], NOW)
     assert state(ledger) is SeriesState.RECEIVING
     assert ledger.deliveries.due("pacs", NOW) == ()
 
 
 def test_a_series_is_delivered_when_every_destination_has_every_result(ledger: Ledger) -> None:
-    ledger.outcomes.record(ready(ledger), outcome(), ["pacs", "archive"], NOW)
+    ledger.outcomes.record(ready(ledger), outcome(), [PACS, Recipient("archive", frozenset({"SR"}))], NOW)
     (first,) = ledger.deliveries.due("pacs", NOW)
     ledger.deliveries.record_answer(first, DeliveryState.STORED, NOW, status=0, message="", next_attempt_at=None)
     assert state(ledger) is SeriesState.ANALYSED
@@ -140,7 +141,7 @@ def test_a_series_is_delivered_when_every_destination_has_every_result(ledger: L
 
 
 def test_a_held_delivery_is_due_again_when_it_is_put_back(ledger: Ledger) -> None:
-    ledger.outcomes.record(ready(ledger), outcome(), ["pacs"], NOW)
+    ledger.outcomes.record(ready(ledger), outcome(), [PACS], NOW)
     (due,) = ledger.deliveries.due("pacs", NOW)
     ledger.deliveries.record_answer(due, DeliveryState.HELD, NOW, status=None, message="refused", next_attempt_at=None)
     assert ledger.deliveries.due("pacs", NOW) == ()
@@ -150,7 +151,7 @@ def test_a_held_delivery_is_due_again_when_it_is_put_back(ledger: Ledger) -> Non
 
 
 def test_everything_held_for_a_destination_is_due_again_by_its_name(ledger: Ledger) -> None:
-    ledger.outcomes.record(ready(ledger), outcome(), ["pacs"], NOW)
+    ledger.outcomes.record(ready(ledger), outcome(), [PACS], NOW)
     (due,) = ledger.deliveries.due("pacs", NOW)
     ledger.deliveries.record_answer(due, DeliveryState.HELD, NOW, status=None, message="", next_attempt_at=None)
     assert ledger.put_back("pacs", NOW) == ["deliveries due again: 1"]
@@ -158,7 +159,7 @@ def test_everything_held_for_a_destination_is_due_again_by_its_name(ledger: Ledg
 
 def test_an_undelivered_older_result_never_arrives_after_a_newer_one(ledger: Ledger) -> None:
     notice = OutcomeRecord(SeriesState.REFUSED, "SLICE_GAP", "a gap", {}, outcome("8.1").results, "1", 1.0)
-    ledger.outcomes.record(ready(ledger), notice, ["pacs"], NOW)
+    ledger.outcomes.record(ready(ledger), notice, [PACS], NOW)
     add_instance(ledger, 2)
     ledger.series.set_complete(SERIES, 2, "quiet")
     record = ledger.series.get(SERIES)
@@ -166,7 +167,7 @@ def test_an_undelivered_older_result_never_arrives_after_a_newer_one(ledger: Led
     ledger.series.choose(record, digest_of([("a", "b"), ("c", "d")]), NOW)
     again = ledger.series.next_ready(NOW)
     assert again is not None
-    ledger.outcomes.record(again, outcome("9.1"), ["pacs"], NOW)
+    ledger.outcomes.record(again, outcome("9.1"), [PACS], NOW)
     (due,) = ledger.deliveries.due("pacs", NOW)
     assert due.sop_instance_uid == "9.1"
     ledger.deliveries.record_answer(due, DeliveryState.STORED, NOW, status=0, message="", next_attempt_at=None)
@@ -211,11 +212,11 @@ def test_a_postponed_series_waits_its_time(ledger: Ledger) -> None:
 
 def test_the_same_work_done_twice_adds_no_result(ledger: Ledger) -> None:
     record = ready(ledger)
-    ledger.outcomes.record(record, outcome(), ["pacs"], NOW)
+    ledger.outcomes.record(record, outcome(), [PACS], NOW)
     ledger.series.all()
     with ledger.engine.begin() as connection:
         connection.exec_driver_sql("UPDATE series SET state = 'READY'")
-    assert ledger.outcomes.record(record, outcome(), ["pacs"], NOW)
+    assert ledger.outcomes.record(record, outcome(), [PACS], NOW)
     assert len(ledger.deliveries.due("pacs", NOW)) == 1
 
 

@@ -11,14 +11,15 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from pydicom import Dataset
+from pydicom.uid import JPEGLSLossless
 
-from models.findings import Findings, LungLabel, Lungs
+from models.findings import Findings, Lobe, LungLabel, Lungs
 from node.assembly.assemble import assemble
 from node.assembly.assembled import AssembledSeries
 from node.errors import ResultError
-from node.results.context import DISCLAIMER
+from node.results.context import DISCLAIMER, MODEL_NAME
 from node.results.envelope import tracking_uid
-from node.results.segmentation import build_segmentation
+from node.results.segmentation import build_labelmap, build_segmentation
 from tests.result_examples import CONTEXT, as_enhanced, encoded, example_findings, phantom_series, with_headers
 
 
@@ -155,7 +156,7 @@ def test_nothing_to_segment_is_refused(series: AssembledSeries) -> None:
 
 
 def test_without_frame_of_reference_there_is_no_segmentation(series: AssembledSeries, findings: Findings) -> None:
-    with pytest.raises(ResultError, match="FrameOfReferenceUID"):
+    with pytest.raises(ResultError, match="Frame of Reference UID"):
         build_segmentation(with_headers(series, FrameOfReferenceUID=None), findings, CONTEXT)
 
 
@@ -212,3 +213,88 @@ def test_loss_of_the_source_stays_marked(series: AssembledSeries, findings: Find
     lossy = with_headers(series, LossyImageCompression="01", LossyImageCompressionRatio="12.5")
     segmentation = build_segmentation(lossy, findings, CONTEXT)
     assert (segmentation.LossyImageCompression, segmentation.LossyImageCompressionRatio) == ("01", 12.5)
+
+
+def test_a_nodule_segment_names_its_lobe_where_lobes_are_known(series: AssembledSeries, findings: Findings) -> None:
+    known = replace(findings.nodules[0], lobe=Lobe.RIGHT_MIDDLE)
+    segmentation = build_segmentation(series, replace(findings, nodules=(known, findings.nodules[1])), CONTEXT)
+    first, second = (item.AnatomicRegionSequence[0] for item in segmentation.SegmentSequence[2:])
+    assert (first.CodeValue, first.AnatomicRegionModifierSequence[0].CodeMeaning) == ("72481006", "Right")
+    assert second.CodeMeaning == "Lung"
+
+
+def test_every_segment_says_who_drew_it(segmentation: Dataset) -> None:
+    for item in segmentation.SegmentSequence:
+        (algorithm,) = item.SegmentationAlgorithmIdentificationSequence
+        assert algorithm.AlgorithmName == MODEL_NAME
+        assert algorithm.AlgorithmVersion == CONTEXT.software_version
+        assert algorithm.AlgorithmFamilyCodeSequence[0].CodeValue == "123110"
+        assert (item.TrackingID, item.TrackingUID) != ("", "")
+
+
+def test_categories_are_those_of_organs_and_abnormalities(segmentation: Dataset) -> None:
+    """CID 7150; meanings as viewers match them."""
+    right, left, *nodules = [
+        (item.SegmentedPropertyCategoryCodeSequence[0].CodeMeaning, item.SegmentedPropertyTypeCodeSequence[0].CodeValue)
+        for item in segmentation.SegmentSequence
+    ]
+    assert right == left == ("Anatomical Structure", "39607008")
+    assert set(nodules) == {("Morphologically Abnormal Structure", "27925004")}
+
+
+# Label map
+
+
+@pytest.fixture(scope="module")
+def labelmap(series: AssembledSeries, findings: Findings) -> Dataset:
+    return build_labelmap(series, findings, CONTEXT)
+
+
+def test_a_label_map_holds_the_same_voxels(series: AssembledSeries, segmentation: Dataset, labelmap: Dataset) -> None:
+    expected = masks(segmentation, slice_of(series), series.volume.shape)
+    placed = np.zeros(series.volume.shape, int)
+    for pixels, group in zip(labelmap.pixel_array, labelmap.PerFrameFunctionalGroupsSequence, strict=True):
+        (source,) = group.DerivationImageSequence[0].SourceImageSequence
+        placed[slice_of(series)[str(source.ReferencedSOPInstanceUID), 1]] = pixels
+    for number, mask in enumerate(expected, start=1):
+        assert np.array_equal(placed == number, mask)
+
+
+def test_a_label_map_is_compressed_without_loss_and_far_smaller(segmentation: Dataset, labelmap: Dataset) -> None:
+    assert labelmap.SegmentationType == "LABELMAP"
+    assert labelmap.file_meta.TransferSyntaxUID == JPEGLSLossless
+    assert (labelmap.LossyImageCompression, labelmap.SegmentsOverlap) == ("00", "NO")
+    assert len(encoded(labelmap)) < len(encoded(segmentation)) / 3
+
+
+def test_segments_of_a_label_map_are_those_of_the_segmentation(segmentation: Dataset, labelmap: Dataset) -> None:
+    background, *segments = labelmap.SegmentSequence
+    assert (background.SegmentNumber, labelmap.PixelPaddingValue) == (0, 0)
+    assert list(segments) == list(segmentation.SegmentSequence)
+
+
+def test_highdicom_opens_the_label_map(labelmap: Dataset) -> None:
+    read = highdicom.seg.Segmentation.from_dataset(labelmap)
+    assert list(read.segment_numbers) == [1, 2, 3, 4, 5]
+    assert read.get_segment_numbers(tracking_id="Nodule 2") == [4]
+
+
+def test_a_label_map_of_an_enhanced_source_names_frames(series: AssembledSeries, findings: Findings) -> None:
+    enhanced = as_enhanced(series)
+    labelmap = build_labelmap(enhanced, findings, CONTEXT)
+    numbers = [
+        int(group.DerivationImageSequence[0].SourceImageSequence[0].ReferencedFrameNumber)
+        for group in labelmap.PerFrameFunctionalGroupsSequence
+    ]
+    assert len(set(numbers)) == len(numbers) > 10
+
+
+def test_a_label_map_is_another_instance_of_another_series(segmentation: Dataset, labelmap: Dataset) -> None:
+    keys = ("SOPInstanceUID", "SeriesInstanceUID", "SeriesNumber")
+    assert all(segmentation[key].value != labelmap[key].value for key in keys)
+
+
+def test_the_same_label_map_twice_has_the_same_bytes(
+    series: AssembledSeries, findings: Findings, labelmap: Dataset
+) -> None:
+    assert encoded(labelmap) == encoded(build_labelmap(series, findings, CONTEXT))

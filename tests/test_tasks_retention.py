@@ -17,7 +17,7 @@ def test_retention_removes_instances_and_delivered_results_when_their_time_is_ov
     node.receive(slices("1.1"), START)
     node.complete(at(1))
     node.answers = [analysed()]
-    node.analyse(at(2), destinations=())
+    node.analyse(at(2), recipients=())
     results = node.folder / "results" / "1.1" / "x"
     results.mkdir(parents=True)
     rules = RetentionRules(timedelta(days=7), timedelta(days=90))

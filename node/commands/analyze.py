@@ -22,6 +22,7 @@ from node.job import Job, facts_file
 from node.pipeline import process
 from node.results.bundle import Bundle, file_names
 from node.results.context import DISCLAIMER
+from node.results.forms import kinds_of, preferred
 from node.series.selection import NO_SUITABLE_SERIES, select, summarize
 
 EXIT_NOT_READABLE = 3
@@ -84,8 +85,10 @@ def _job(found: FolderScan, output: Path, settings: Settings) -> Job:
         created_at=datetime.now().astimezone(),
         software_version=version("pulmonode"),
         station_name=settings.node.ae_title,
+        kinds=kinds_of(preferred(settings.results.forms)),
         neighbours=settings.results.neighbours,
-        captures=settings.results.captures,
+        language=settings.results.language,
+        ohif_tracking=settings.results.ohif_tracking,
         page=True,
         known_nodules=settings.results.known_nodules,
         patient_facts=facts_file(settings.analysis.patient_facts, found.study_of(uid) if uid else ""),

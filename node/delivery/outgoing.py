@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydicom import dcmread
@@ -18,13 +18,22 @@ _IDENTITY = ["SOPClassUID", "SOPInstanceUID"]
 
 @dataclass(frozen=True)
 class Outgoing:
-    """One file and what its presentation context must be. ``has_meta`` is false for a bare data set."""
+    """One file and what its presentation context must be.
+
+    Parameters
+    ----------
+    has_meta
+        False for a bare data set.
+    other_forms
+        The same content in other SOP classes, in order: sent when the destination takes none before.
+    """
 
     path: Path
     sop_class_uid: str
     sop_instance_uid: str
     transfer_syntax_uid: str
     has_meta: bool = True
+    other_forms: tuple[Outgoing, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -50,6 +59,19 @@ def read_outgoing(path: Path) -> Outgoing | None:
     return Outgoing(path, str(identity[0]), str(identity[1]), str(syntax), has_meta)
 
 
+def with_other_forms(file: Outgoing, other_forms: Iterable[Outgoing | None]) -> Outgoing:
+    """Let the readable ones of other forms stand behind a file; pure."""
+    return replace(file, other_forms=tuple(form for form in other_forms if form is not None))
+
+
+def next_form(file: Outgoing) -> Outgoing | None:
+    """Give the form that is sent when this one is not taken, with those behind it; None after the last; pure."""
+    if not file.other_forms:
+        return None
+    following, *others = file.other_forms
+    return replace(following, other_forms=tuple(others))
+
+
 def plan(files: Iterable[Outgoing]) -> Iterator[Batch]:
     """Share files out over as few associations as their presentation contexts allow, in order; pure."""
     contexts: dict[tuple[str, tuple[str, ...]], None] = {}
@@ -68,10 +90,12 @@ def plan(files: Iterable[Outgoing]) -> Iterator[Batch]:
 def contexts_of(file: Outgoing) -> tuple[tuple[str, tuple[str, ...]], ...]:
     """List the contexts to propose for a file: as it is, and in the two syntaxes that it can be changed into; pure.
 
-    One transfer syntax each, so that the destination says yes or no to every one of them.
+    One transfer syntax each, so that the destination says yes or no to every one of them. Its other forms are
+    proposed with it.
     """
-    syntaxes = dict.fromkeys((file.transfer_syntax_uid, *map(str, _PLAIN)))
-    return tuple((file.sop_class_uid, (syntax,)) for syntax in syntaxes)
+    forms = (file, *file.other_forms)
+    pairs = ((form, syntax) for form in forms for syntax in (form.transfer_syntax_uid, *map(str, _PLAIN)))
+    return tuple(dict.fromkeys((form.sop_class_uid, (syntax,)) for form, syntax in pairs))
 
 
 def syntax_for(file: Outgoing, accepted: Sequence[str]) -> str | None:

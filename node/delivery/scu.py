@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 
 from pydicom import dcmread
 from pydicom.dataset import Dataset, FileMetaDataset
@@ -20,8 +21,8 @@ from pynetdicom.association import Association
 from pynetdicom.sop_class import Verification
 
 from node.delivery.association import Destination, associated
-from node.delivery.outgoing import Batch, Outgoing, plan, read_outgoing, syntax_for
-from node.delivery.statuses import Outcome, classify, describe
+from node.delivery.outgoing import Batch, Outgoing, next_form, plan, read_outgoing, syntax_for, with_other_forms
+from node.delivery.statuses import Outcome, classify, describe, is_about_class
 from node.errors import ConfigError, DeliveryError
 from node.malformed import MALFORMED
 
@@ -35,13 +36,22 @@ _MESSAGE_IDS = 0xFFFF  # Message ID is an unsigned short, PS3.7 section 9.3.1.1
 
 @dataclass(frozen=True)
 class SendResult:
-    """What became of one file. ``status`` is None when there was no answer."""
+    """What became of one file.
+
+    Parameters
+    ----------
+    status
+        None when there was no answer.
+    is_about_class
+        Refused as this kind of object: the same content in another SOP class may be taken.
+    """
 
     sop_instance_uid: str
     outcome: Outcome
     status: int | None
     message: str
     path: Path
+    is_about_class: bool = False
 
 
 def send(
@@ -51,11 +61,18 @@ def send(
     calling_ae_title: str,
     timeout_s: float,
     on_result: Callable[[SendResult], None],
+    other_forms: Mapping[Path, Sequence[Path]] = MappingProxyType({}),
 ) -> None:
     """Send files over one association (several where more than 128 presentation contexts are needed).
 
     Each file gets exactly one result, reported as soon as it is known. A file is sent as it is; where the
     destination does not take its transfer syntax it is decoded to little endian on the way.
+
+    Parameters
+    ----------
+    other_forms
+        For a file, the same content in other SOP classes, in order of preference. When the destination does
+        not take the class of one, the next is sent over the same association; only what was tried gets a result.
     """
     readable = []
     for path in files:
@@ -63,7 +80,7 @@ def send(
         if file is None:
             on_result(SendResult(path.stem, Outcome.REFUSED, None, "the file is not a readable DICOM instance", path))
         else:
-            readable.append(file)
+            readable.append(with_other_forms(file, map(read_outgoing, other_forms.get(path, ()))))
     for batch in plan(readable):
         for result in _send_batch(batch, destination, calling_ae_title, timeout_s):
             on_result(result)
@@ -131,17 +148,22 @@ def _send_batch(
                 file = waiting.popleft()
                 result = _send_one(association, destination, file, len(waiting) % _MESSAGE_IDS + 1)
                 yield result
+                following = next_form(file) if result.is_about_class else None
+                if following is not None:
+                    waiting.appendleft(following)
                 if result.outcome is Outcome.RETRY and result.status is None:
                     raise DeliveryError(f"{destination}: the association ended before this instance", None, True)
     except DeliveryError as error:
         for file in waiting:
-            yield _unsent(file, destination, error)
+            yield from _unsent(file, destination, error)
 
 
-def _unsent(file: Outgoing, destination: Destination, error: DeliveryError) -> SendResult:
+def _unsent(file: Outgoing, destination: Destination, error: DeliveryError) -> Iterator[SendResult]:
     if error.may_retry:
-        return _result(file, Outcome.RETRY, None, str(error))
-    return _result(file, Outcome.REFUSED, None, f"{destination} accepts no {UID(file.sop_class_uid).name}")
+        yield _result(file, Outcome.RETRY, None, str(error))
+    else:
+        for form in (file, *file.other_forms):  # no context was accepted for any of them
+            yield _refused(form, None, f"{destination} accepts no {UID(form.sop_class_uid).name}")
 
 
 def _send_one(association: Association, destination: Destination, file: Outgoing, message_id: int) -> SendResult:
@@ -152,14 +174,15 @@ def _send_one(association: Association, destination: Destination, file: Outgoing
     ]
     syntax = syntax_for(file, accepted)
     if syntax is None:
-        return _result(file, Outcome.REFUSED, None, _no_context(destination, file, accepted))
+        return _refused(file, None, _no_context(destination, file, accepted))
     try:
         status = association.send_c_store(_in_syntax(file, syntax), msg_id=message_id).get("Status")
     except MALFORMED as error:  # also RuntimeError of pynetdicom: the association ended just now
         return _failed(association, destination, file, error)
     if status is None:
         return _result(file, Outcome.RETRY, None, f"{destination}: no answer; the association ended or timed out")
-    return _result(file, classify(status), status, f"{destination}: {describe(status)}")
+    said = f"{destination}: {describe(status)}"
+    return _refused(file, status, said) if is_about_class(status) else _result(file, classify(status), status, said)
 
 
 def _failed(association: Association, destination: Destination, file: Outgoing, error: Exception) -> SendResult:
@@ -187,6 +210,11 @@ def _no_context(destination: Destination, file: Outgoing, accepted: Sequence[str
     if not accepted:
         return f"{destination} accepts no {name}"
     return f"{destination} accepts {name}, but not in {UID(file.transfer_syntax_uid).name}"
+
+
+def _refused(file: Outgoing, status: int | None, message: str) -> SendResult:
+    """Refused as this kind of object."""
+    return replace(_result(file, Outcome.REFUSED, status, message), is_about_class=True)
 
 
 def _result(file: Outgoing, outcome: Outcome, status: int | None, message: str) -> SendResult:

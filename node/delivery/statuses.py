@@ -58,6 +58,18 @@ def classify(status: int) -> Outcome:
     return _row(status)[0]
 
 
+def is_about_class(status: int) -> bool:
+    """Tell whether a refusal is one of this kind of object, so that the same content in another SOP class may be taken.
+
+    Not so a duplicate SOP instance (the destination has it already) or a refused authorisation.
+    """
+    return (
+        status in {0x0118, 0x0119, 0x0122}  # no such SOP class, class-instance conflict, SOP class not supported
+        or status & 0xFF00 == 0xA900  # data set does not match SOP class
+        or status & 0xF000 == 0xC000  # cannot understand
+    )
+
+
 def describe(status: int) -> str:
     """Say a status in words, with its number."""
     return f"{_row(status)[1]} (0x{status:04X})"

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, Select, and_, func, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, Row, Select, and_, func, select, update
 
-from node.ledger.records import DeliveryRecord, DeliveryState
+from node.ledger.ladders import next_form_due, rest_not_needed
+from node.ledger.records import ARRIVED, SETTLED, DeliveryRecord, DeliveryState
 from node.ledger.schema import deliveries, results, series
 from node.ledger.transitions import move
 from node.series.states import SeriesEvent, SeriesState
-
-_SETTLED = (DeliveryState.STORED, DeliveryState.WARNING, DeliveryState.SUPERSEDED)
 
 
 class DeliveryLedger:
@@ -24,8 +24,7 @@ class DeliveryLedger:
     def due(self, destination: str, now: datetime) -> tuple[DeliveryRecord, ...]:
         """Give what one destination is to be sent now, in the order it was made."""
         query = (
-            select(deliveries, results.c.path)
-            .join(results, results.c.sop_instance_uid == deliveries.c.sop_instance_uid)
+            _with_path()
             .where(
                 deliveries.c.destination == destination,
                 deliveries.c.state == DeliveryState.PENDING,
@@ -33,8 +32,20 @@ class DeliveryLedger:
             )
             .order_by(results.c.analysis_id, results.c.kind.desc(), results.c.sop_instance_uid)
         )
-        with self._engine.connect().execution_options(read_only=True) as connection:
-            return tuple(_record(row) for row in connection.execute(query))
+        return self._records(query)
+
+    def in_reserve(self, destination: str, series_instance_uids: Collection[str]) -> tuple[DeliveryRecord, ...]:
+        """Give the other forms of what is due to a destination of these series, in order of preference."""
+        query = (
+            _with_path()
+            .where(
+                deliveries.c.destination == destination,
+                deliveries.c.state == DeliveryState.RESERVE,
+                deliveries.c.series_instance_uid.in_(series_instance_uids),
+            )
+            .order_by(deliveries.c.rung)
+        )
+        return self._records(query)
 
     def record_answer(
         self,
@@ -45,14 +56,19 @@ class DeliveryLedger:
         status: int | None,
         message: str,
         next_attempt_at: datetime | None,
-    ) -> None:
-        """Write what a destination answered; a series whose every result arrived becomes DELIVERED."""
-        mine = and_(
-            deliveries.c.sop_instance_uid == delivery.sop_instance_uid,
-            deliveries.c.destination == delivery.destination,
-        )
+    ) -> DeliveryState:
+        """Write what a destination answered; a series whose every result arrived becomes DELIVERED.
+
+        Parameters
+        ----------
+        state
+            NOT_TAKEN makes the next form of the result due. Where there is none, it is REFUSED.
+
+        Returns
+        -------
+        The state that was written.
+        """
         values = {
-            "state": state,
             "attempts": delivery.attempts + 1,
             "next_attempt_at": next_attempt_at,
             "status": status,
@@ -60,9 +76,17 @@ class DeliveryLedger:
             "updated_at": at,
         }
         with self._engine.begin() as connection:
-            connection.execute(update(deliveries).where(mine).values(values))
-            if state in _SETTLED:
+            if _is_withdrawn(connection, delivery):
+                if state not in ARRIVED:
+                    return DeliveryState.SUPERSEDED  # not tried again: a newer analysis took its place meanwhile
+            elif delivery.rung is not None:
+                state = _step(connection, delivery, state, at)
+            elif state is DeliveryState.NOT_TAKEN:
+                state = DeliveryState.REFUSED
+            connection.execute(update(deliveries).where(_row_of(delivery)).values(state=state, **values))
+            if state in SETTLED:
                 _settle(connection, delivery.series_instance_uid, at)
+        return state
 
     def open_count(self, series_instance_uid: str) -> int:
         """Give how many results of a series a destination has not got."""
@@ -83,14 +107,16 @@ class DeliveryLedger:
 
     def troubled(self) -> tuple[DeliveryRecord, ...]:
         """Give what was refused, is held, or has failed at least once and will be tried again."""
-        query = (
-            select(deliveries, results.c.path)
-            .join(results, results.c.sop_instance_uid == deliveries.c.sop_instance_uid)
-            .where(deliveries.c.state.not_in(_SETTLED), deliveries.c.attempts > 0)
-            .order_by(deliveries.c.updated_at)
-        )
+        unsettled = and_(deliveries.c.state.not_in(SETTLED), deliveries.c.attempts > 0)
+        return self._records(_with_path().where(unsettled).order_by(deliveries.c.updated_at))
+
+    def _records(self, query: Select[Any]) -> tuple[DeliveryRecord, ...]:
         with self._engine.connect().execution_options(read_only=True) as connection:
             return tuple(_record(row) for row in connection.execute(query))
+
+
+def _with_path() -> Select[Any]:
+    return select(deliveries, results.c.path).join(results, results.c.sop_instance_uid == deliveries.c.sop_instance_uid)
 
 
 def _record(row: Row[Any]) -> DeliveryRecord:
@@ -99,9 +125,30 @@ def _record(row: Row[Any]) -> DeliveryRecord:
     return DeliveryRecord(**{**values, "state": DeliveryState(values["state"])})
 
 
+def _row_of(delivery: DeliveryRecord) -> ColumnElement[bool]:
+    return and_(
+        deliveries.c.sop_instance_uid == delivery.sop_instance_uid,
+        deliveries.c.destination == delivery.destination,
+    )
+
+
+def _is_withdrawn(connection: Connection, delivery: DeliveryRecord) -> bool:
+    return connection.scalar(select(deliveries.c.state).where(_row_of(delivery))) == DeliveryState.SUPERSEDED
+
+
+def _step(connection: Connection, delivery: DeliveryRecord, state: DeliveryState, at: datetime) -> DeliveryState:
+    """Let the other forms of a result follow from what became of this one; give the state of this one."""
+    where = (delivery.series_instance_uid, delivery.destination)
+    if state in ARRIVED:
+        rest_not_needed(connection, *where, at)
+    if state is DeliveryState.NOT_TAKEN and not next_form_due(connection, *where, at):
+        return DeliveryState.REFUSED
+    return state
+
+
 def _open_of(series_instance_uid: str) -> Select[int]:
     return select(func.count()).where(
-        deliveries.c.series_instance_uid == series_instance_uid, deliveries.c.state.not_in(_SETTLED)
+        deliveries.c.series_instance_uid == series_instance_uid, deliveries.c.state.not_in(SETTLED)
     )
 
 

@@ -5,29 +5,29 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, insert, select
+from sqlalchemy import Connection, Engine, create_engine, event, insert, select, update
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from node.errors import LedgerError
-from node.ledger.schema import SCHEMA_VERSION, metadata, schema_version
+from node.ledger.schema import SCHEMA_VERSION, UPGRADES, metadata, schema_version
 
 BUSY_TIMEOUT_S = 30.0  # how long a writer waits for another one
 
 
 def open_ledger(url: str) -> Engine:
-    """Open the database, make its tables when it is new, and check the version when it is not.
+    """Open the database; make its tables when it is new, and those of this version out of an older one.
 
     Raises
     ------
     LedgerError
-        The database cannot be opened, or was written by another version of the node.
+        The database cannot be opened, or was written by a newer version of the node.
     """
     try:
         engine = _engine(url)
         with engine.begin() as connection:
             metadata.create_all(connection)
-            _check_version(connection)
+            _upgrade(connection)
     except ImportError as error:
         raise LedgerError(f"cannot open the ledger: install the driver of database_url, {error.name}") from None
     except SQLAlchemyError as error:
@@ -62,12 +62,19 @@ def _begin_immediate(connection: Connection) -> None:
         connection.exec_driver_sql("BEGIN")
 
 
-def _check_version(connection: Connection) -> None:
+def _upgrade(connection: Connection) -> None:
     version = connection.scalar(select(schema_version.c.version))
     if version is None:
         connection.execute(insert(schema_version).values(version=SCHEMA_VERSION))
-    elif version != SCHEMA_VERSION:
-        raise LedgerError(f"the ledger has schema version {version}, this node reads {SCHEMA_VERSION}")
+        return
+    while version in UPGRADES:
+        connection.exec_driver_sql(UPGRADES[version])
+        version += 1
+        connection.execute(update(schema_version).values(version=version))
+    if version != SCHEMA_VERSION:
+        raise LedgerError(
+            f"the ledger has schema version {version}, this node reads {SCHEMA_VERSION}: use the newer node"
+        )
 
 
 def _cause(error: SQLAlchemyError) -> str:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Engine, or_, select, update
+from sqlalchemy import Connection, Engine, and_, or_, select, update
 
 from node.ledger.deliveries import DeliveryLedger
 from node.ledger.engine import open_ledger
 from node.ledger.instances import InstanceLedger
+from node.ledger.ladders import from_the_first
 from node.ledger.outcomes import OutcomeLedger
 from node.ledger.records import DeliveryState
 from node.ledger.schema import deliveries, series
@@ -52,12 +53,7 @@ class Ledger:
         """
         done: list[str] = []
         with self.engine.begin() as connection:
-            names = (deliveries.c.sop_instance_uid, deliveries.c.series_instance_uid, deliveries.c.destination)
-            mine = or_(*(name == uid for name in names))
-            again = update(deliveries).where(mine, deliveries.c.state.in_((DeliveryState.HELD, DeliveryState.REFUSED)))
-            count = connection.execute(
-                again.values(state=DeliveryState.PENDING, attempts=0, next_attempt_at=at, updated_at=at)
-            ).rowcount
+            count = _deliver_again(connection, uid, at)
             if count:
                 done.append(f"deliveries due again: {count}")
             state = connection.scalar(select(series.c.state).where(series.c.series_instance_uid == uid))
@@ -66,3 +62,17 @@ class Ledger:
                 move(connection, uid, SeriesEvent.RETRY, at, "by hand", **fresh, reason_code=None, reason=None)
                 done.append("the series waits for its analysis again")
         return done
+
+
+def _deliver_again(connection: Connection, uid: str, at: datetime) -> int:
+    """Make held and refused deliveries due; of a result in several forms the preferred one. Give their number."""
+    names = (deliveries.c.sop_instance_uid, deliveries.c.series_instance_uid, deliveries.c.destination)
+    stopped = deliveries.c.state.in_((DeliveryState.HELD, DeliveryState.REFUSED))
+    mine = and_(or_(*(name == uid for name in names)), stopped)
+    is_form = and_(deliveries.c.rung.is_not(None), deliveries.c.state == DeliveryState.REFUSED)
+    ladders = select(deliveries.c.series_instance_uid, deliveries.c.destination).where(mine, is_form).distinct()
+    refused = connection.execute(ladders).all()
+    for series_instance_uid, destination in refused:
+        from_the_first(connection, series_instance_uid, destination, at)
+    values = {"state": DeliveryState.PENDING, "attempts": 0, "next_attempt_at": at, "updated_at": at}
+    return len(refused) + connection.execute(update(deliveries).where(mine).values(values)).rowcount

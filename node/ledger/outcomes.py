@@ -8,12 +8,13 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, insert, select, update
 
-from node.ledger.records import DeliveryState, OutcomeRecord, ResultRecord, SeriesRecord
+from node.ledger.ladders import planned
+from node.ledger.records import ARRIVED, DeliveryState, OutcomeRecord, Recipient, ResultRecord, SeriesRecord
 from node.ledger.schema import analyses, deliveries, results, series
 from node.ledger.transitions import move
 from node.series.states import SeriesEvent, SeriesState
 
-REPORT_KIND = "SR"
+REPORT_KIND = "SR"  # its other forms begin with it
 
 _EVENT_OF_OUTCOME = {
     SeriesState.ANALYSED: SeriesEvent.ANALYSED,
@@ -28,7 +29,9 @@ class OutcomeLedger:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def record(self, source: SeriesRecord, outcome: OutcomeRecord, destinations: Sequence[str], at: datetime) -> bool:
+    def record(
+        self, source: SeriesRecord, outcome: OutcomeRecord, recipients: Sequence[Recipient], at: datetime
+    ) -> bool:
         """Write an analysis, its results and their deliveries in one transaction; the files are on disk already.
 
         Returns
@@ -40,19 +43,20 @@ class OutcomeLedger:
                 return False
             analysis_id = _insert_analysis(connection, source, outcome, at)
             _withdraw_older(connection, source, outcome.results, at)
-            fresh = _insert_results(connection, source, outcome.results, analysis_id, at)
-            _insert_deliveries(connection, source, fresh, destinations, at)
+            _insert_results(connection, source, outcome.results, analysis_id, at)
+            for recipient in recipients:
+                _insert_deliveries(connection, source, outcome.results, recipient, at)
             columns = {"reason_code": outcome.code, "reason": outcome.reason, "next_attempt_at": None}
             event = _EVENT_OF_OUTCOME[outcome.state]
             move(connection, source.series_instance_uid, event, at, outcome.reason, **columns)
         return True
 
     def last_report(self, series_instance_uid: str) -> ResultRecord | None:
-        """Give the structured report that was made last of a series: the predecessor of the next one."""
+        """Give the structured report that was made last of a series, in its richest form: the next one names it."""
         query = (
             select(results)
-            .where(results.c.series_instance_uid == series_instance_uid, results.c.kind == REPORT_KIND)
-            .order_by(results.c.analysis_id.desc())
+            .where(results.c.series_instance_uid == series_instance_uid, results.c.kind.startswith(REPORT_KIND))
+            .order_by(results.c.analysis_id.desc(), results.c.kind)
         )
         with self._engine.connect().execution_options(read_only=True) as connection:
             row = connection.execute(query).first()
@@ -98,7 +102,8 @@ def _is_unchanged(connection: Connection, source: SeriesRecord) -> bool:
 
 def _withdraw_older(connection: Connection, source: SeriesRecord, made: Iterable[ResultRecord], at: datetime) -> None:
     """Take back what no destination has got yet: an old notice must not arrive after the new report."""
-    undelivered = deliveries.c.state.in_((DeliveryState.PENDING, DeliveryState.HELD))
+    over = ARRIVED | {DeliveryState.NOT_NEEDED, DeliveryState.SUPERSEDED}
+    undelivered = deliveries.c.state.not_in(over)
     mine = deliveries.c.series_instance_uid == source.series_instance_uid
     older = deliveries.c.sop_instance_uid.not_in([result.sop_instance_uid for result in made])
     values = {"state": DeliveryState.SUPERSEDED, "next_attempt_at": None, "updated_at": at}
@@ -120,33 +125,32 @@ def _insert_analysis(connection: Connection, source: SeriesRecord, outcome: Outc
 
 def _insert_results(
     connection: Connection, source: SeriesRecord, made: Iterable[ResultRecord], analysis_id: int, at: datetime
-) -> list[ResultRecord]:
+) -> None:
     """Add the results that are new; the same work done again makes the same UIDs, which are there already."""
     uid = source.series_instance_uid
     known = set(connection.scalars(select(results.c.sop_instance_uid).where(results.c.series_instance_uid == uid)))
-    fresh = [result for result in made if result.sop_instance_uid not in known]
-    for result in fresh:
-        row = {**vars(result), "analysis_id": analysis_id, "series_instance_uid": uid, "created_at": at}
-        connection.execute(insert(results).values(row))
-    return fresh
+    for result in made:
+        if result.sop_instance_uid not in known:
+            row = {**vars(result), "analysis_id": analysis_id, "series_instance_uid": uid, "created_at": at}
+            connection.execute(insert(results).values(row))
 
 
 def _insert_deliveries(
-    connection: Connection,
-    source: SeriesRecord,
-    fresh: Iterable[ResultRecord],
-    destinations: Sequence[str],
-    at: datetime,
+    connection: Connection, source: SeriesRecord, made: Sequence[ResultRecord], recipient: Recipient, at: datetime
 ) -> None:
-    for result in fresh:
-        for destination in destinations:
-            row = {
-                "sop_instance_uid": result.sop_instance_uid,
-                "destination": destination,
-                "series_instance_uid": source.series_instance_uid,
-                "state": DeliveryState.PENDING,
-                "attempts": 0,
-                "next_attempt_at": at,
-                "updated_at": at,
-            }
-            connection.execute(insert(deliveries).values(row))
+    """Add what this destination is to get and has no row of."""
+    uid = source.series_instance_uid
+    mine = select(deliveries.c.sop_instance_uid, deliveries.c.state).where(
+        deliveries.c.series_instance_uid == uid, deliveries.c.destination == recipient.name
+    )
+    present = {row.sop_instance_uid: DeliveryState(row.state) for row in connection.execute(mine)}
+    for delivery in planned(recipient, made, present):
+        row = {
+            **vars(delivery),
+            "destination": recipient.name,
+            "series_instance_uid": uid,
+            "attempts": 0,
+            "next_attempt_at": at if delivery.state is DeliveryState.PENDING else None,
+            "updated_at": at,
+        }
+        connection.execute(insert(deliveries).values(row))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Set
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -20,6 +21,13 @@ class DeliveryState(StrEnum):
     REFUSED = "REFUSED"  # refused for a reason that a retry cannot cure
     SUPERSEDED = "SUPERSEDED"  # never got there, and a newer analysis of the series took its place
     HELD = "HELD"  # every attempt is used up; `pulmonode retry` puts it back
+    RESERVE = "RESERVE"  # another form of a result that is sent; due if the destination does not take that one
+    NOT_TAKEN = "NOT_TAKEN"  # the destination does not take this form; the next one became due
+    NOT_NEEDED = "NOT_NEEDED"  # the destination has another form of the same result
+
+
+ARRIVED = frozenset({DeliveryState.STORED, DeliveryState.WARNING})
+SETTLED = ARRIVED | {DeliveryState.SUPERSEDED, DeliveryState.NOT_TAKEN, DeliveryState.NOT_NEEDED}  # nothing is owed
 
 
 def log_key(uid: str) -> str:
@@ -68,6 +76,29 @@ class ResultRecord:
 
 
 @dataclass(frozen=True)
+class Recipient:
+    """A destination and what it is to get.
+
+    Parameters
+    ----------
+    kinds
+        Of results that are sent to it.
+    ladders
+        Kinds among them that are forms of one result, in order of preference: one of each ladder is sent,
+        the next only when the destination does not take the one before.
+    """
+
+    name: str
+    kinds: frozenset[str]
+    ladders: tuple[tuple[str, ...], ...] = ()
+
+    def gets_one_of(self, made: Set[str]) -> bool:
+        """Tell whether a form of its ladders is among the kinds that were made; true when it has no ladder."""
+        forms = {kind for ladder in self.ladders for kind in ladder}
+        return not forms or bool(forms & made)
+
+
+@dataclass(frozen=True)
 class OutcomeRecord:
     """What one analysis came to.
 
@@ -92,7 +123,7 @@ class OutcomeRecord:
 
 @dataclass(frozen=True)
 class DeliveryRecord:
-    """One result that one destination is to get, or has got."""
+    """One result that one destination is to get, or has got; ``rung``: its place in a ladder of forms."""
 
     sop_instance_uid: str
     destination: str
@@ -103,3 +134,4 @@ class DeliveryRecord:
     next_attempt_at: datetime | None
     status: int | None
     message: str | None
+    rung: int | None = None

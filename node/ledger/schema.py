@@ -2,11 +2,13 @@
 
 instances 1-n series 1-n analyses 1-n results 1-n deliveries
 refusals, events: what was turned away, and every change of state
+vault: who stands behind a pseudonym, sealed with a key that is not in the database
 """
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import (
@@ -18,6 +20,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
@@ -25,7 +28,9 @@ from sqlalchemy import (
     TypeDecorator,
 )
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+# What makes the tables of a version those of the next one; new tables come by themselves.
+UPGRADES = MappingProxyType({1: "ALTER TABLE deliveries ADD COLUMN rung INTEGER"})
 
 metadata = MetaData()
 
@@ -123,6 +128,7 @@ deliveries = Table(
     Column("status", Integer),
     Column("message", Text),
     Column("updated_at", UtcDateTime, nullable=False),
+    Column("rung", Integer),  # place among the forms of one result, the preferred one first; null: it has one form
 )
 Index("deliveries_due", deliveries.c.state, deliveries.c.next_attempt_at)
 
@@ -147,4 +153,14 @@ events = Table(
     Column("state", String(16), nullable=False),
     Column("detail", Text),
     Column("at", UtcDateTime, nullable=False),
+)
+
+vault = Table(
+    "vault",
+    metadata,
+    Column("project", String(16), primary_key=True),  # fingerprint of the project key
+    Column("kind", String(16), primary_key=True),
+    Column("pseudonym", String(64), primary_key=True),
+    Column("vault_key", String(16), nullable=False),  # fingerprint of the key that seals
+    Column("sealed", LargeBinary, nullable=False),
 )

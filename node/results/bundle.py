@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,19 +15,18 @@ from pydicom import Dataset, dcmwrite
 from models.findings import Findings
 from node.assembly.assembled import AssembledSeries
 from node.durable import write_durably
+from node.errors import ResultError
+from node.results.builders import BUILDERS, Bench
 from node.results.checks import check
 from node.results.comparison import KnownNodule
 from node.results.context import ResultContext
-from node.results.legal_values import is_uid, legal_value
+from node.results.forms import NOTICE_REPORT_KINDS, REPORT_KINDS, Kind
+from node.results.legal_values import is_uid
 from node.results.notice import build_notice, orphan_header
 from node.results.picture_files import write_pictures
-from node.results.pictures import key_slices, slice_picture
+from node.results.report_forms import fallback_report
 from node.results.report_html import build_html
 from node.results.report_json import report_of
-from node.results.secondary_capture import CapturePicture, build_captures
-from node.results.segmentation import build_segmentation
-from node.results.structured_report import build_report
-from node.results.summary_page import summary_page
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,13 +36,15 @@ class Bundle:
     Parameters
     ----------
     objects
-        (kind, data set): SR, SEG, SC or NOTICE; valid, in the order in which they are sent.
+        (kind, data set), valid, in the order of ``Kind``.
     report
         The content of report.json.
     code, reason
         Why the series was not analysed; None when it was.
     series, findings
         What the pictures of the page are drawn from; None for a notice.
+    left_out
+        One sentence for each kind that came out invalid; the notes of the report hold them too.
     """
 
     objects: tuple[tuple[str, Dataset], ...]
@@ -52,6 +53,7 @@ class Bundle:
     reason: str | None = None
     series: AssembledSeries | None = None
     findings: Findings | None = None
+    left_out: tuple[str, ...] = ()
 
 
 def analysed_bundle(
@@ -59,51 +61,115 @@ def analysed_bundle(
     findings: Findings,
     context: ResultContext,
     *,
+    kinds: Collection[str],
     neighbours: int,
-    captures: bool,
     clock: Callable[[], float],
 ) -> Bundle:
-    """Make and check every result object of an analysed series.
+    """Make and check the result objects of an analysed series.
+
+    What cannot be made of this source, or comes out invalid, is left out and named in the notes of the report.
+
+    Parameters
+    ----------
+    kinds
+        Of the objects to make; the notice's kinds are passed over.
+    neighbours
+        Slices drawn on each side of a nodule's own slice.
 
     Raises
     ------
     ResultError
-        An object is not valid: none of them may be sent.
+        Structured report or segmentation is not valid, or no form of the report is: nothing may be sent.
     """
     began = clock()
-    series = _with_notes(series)
-    segmentation = build_segmentation(series, findings, context) if _has_frame_of_reference(series) else None
-    objects = [("SR", build_report(series, findings, segmentation, context))]
-    objects += [("SEG", segmentation)] if segmentation is not None else []
-    if captures:
-        pictures = _pictures(series, findings, neighbours)
-        objects += [("SC", capture) for capture in build_captures(series, pictures, context, findings.models)]
-    check([dataset for _, dataset in objects], series.headers)
-    timed = replace(findings, timings_s={**findings.timings_s, "results": clock() - began})
+    bench = Bench(series, findings, context, neighbours)
+    made, left_out = _sendable(_made(bench, kinds), bench.primary(), series.headers)
+    _require_one_of(REPORT_KINDS, kinds, made)
+    for sentence in left_out:
+        bench.note(sentence)
+    bench.findings = replace(findings, timings_s={**findings.timings_s, "results": clock() - began})
     return Bundle(
-        objects=tuple(objects),
-        report=report_of(series.series_instance_uid, series.study_instance_uid, timed, context, notes=series.notes),
-        series=series,
-        findings=timed,
+        objects=_in_order(made),
+        report=bench.content(),
+        series=bench.series,
+        findings=bench.findings,
+        left_out=tuple(left_out),
     )
 
 
-def notice_bundle(headers: Sequence[Dataset], code: str, reason: str, context: ResultContext) -> Bundle:
-    """Make the "not processed, not a negative result" objects of a series that cannot be analysed."""
+def notice_bundle(
+    headers: Sequence[Dataset], code: str, reason: str, context: ResultContext, kinds: Collection[str]
+) -> Bundle:
+    """Make the "not processed, not a negative result" objects of a series that cannot be analysed.
+
+    Of ``kinds`` those of the notice count; errors and what is left out are as with ``analysed_bundle``.
+    """
     # Another reason is another notice: it must not come under the UID of the first.
     identity = hashlib.sha256(f"{context.input_digest}|{code}|{reason}".encode()).hexdigest()
     context = replace(context, input_digest=identity)
     named = [header for header in headers if is_uid(str(header.get("StudyInstanceUID", "")))]
     sources = named or [orphan_header(context)]
-    notice = build_notice(sources, code, reason, context)
-    check(notice, sources)
-    series_uid = str(sources[0].get("SeriesInstanceUID", ""))
+    report, page = build_notice(sources, code, reason, context)
+    made = {Kind.NOTICE: [report], Kind.NOTICE_SC: [page]}
+    made |= {kind: [fallback_report(report, kind, context)] for kind in NOTICE_REPORT_KINDS if kind not in made}
+    wanted = {kind: datasets for kind, datasets in made.items() if kind in kinds}
+    made, left_out = _sendable(wanted, [report, page], sources)
+    _require_one_of(NOTICE_REPORT_KINDS, kinds, made)
+    uids = (str(sources[0].get("SeriesInstanceUID", "")), str(report.StudyInstanceUID))
     return Bundle(
-        objects=tuple(("NOTICE", dataset) for dataset in notice),
-        report=report_of(series_uid, str(notice[0].StudyInstanceUID), None, context, code=code, reason=reason),
+        objects=_in_order(made),
+        report=report_of(*uids, None, context, code=code, reason=reason, notes=left_out),
         code=code,
         reason=reason,
+        left_out=tuple(left_out),
     )
+
+
+def _made(bench: Bench, kinds: Collection[str]) -> dict[Kind, list[Dataset]]:
+    """Build all but what cannot be made of this source; a report always can."""
+    made = {}
+    for kind, build in BUILDERS.items():
+        if kind not in kinds:
+            continue
+        try:
+            made[kind] = build(bench)
+        except ResultError as error:
+            if kind in REPORT_KINDS:
+                raise
+            bench.note(str(error))
+    return made
+
+
+def _sendable(
+    made: Mapping[Kind, list[Dataset]], primary: Sequence[Dataset], headers: Sequence[Dataset]
+) -> tuple[dict[Kind, list[Dataset]], list[str]]:
+    """Keep the kinds that are valid beside the primary objects, which must be; one sentence for each that is not."""
+    check(primary, headers)
+    kept: dict[Kind, list[Dataset]] = {}
+    left_out = []
+    for kind, datasets in made.items():
+        try:
+            check(_joined(primary, datasets), headers)
+            kept[kind] = datasets
+        except ResultError as error:
+            left_out.append(f"no {kind}: {error}")
+    check(_joined((), *kept.values()), headers)  # among each other, such as a UID that stands twice
+    return kept, left_out
+
+
+def _joined(primary: Sequence[Dataset], *others: Sequence[Dataset]) -> list[Dataset]:
+    """List every object once; equal objects are two."""
+    return list({id(dataset): dataset for datasets in (primary, *others) for dataset in datasets}.values())
+
+
+def _require_one_of(forms: Sequence[Kind], wanted: Collection[str], made: Mapping[Kind, object]) -> None:
+    """Never let a report that somebody waits for go missing."""
+    if any(kind in wanted for kind in forms) and not any(kind in made for kind in forms):
+        raise ResultError("results are not sent: no form of the report that is wanted is valid")
+
+
+def _in_order(made: Mapping[Kind, list[Dataset]]) -> tuple[tuple[str, Dataset], ...]:
+    return tuple((str(kind), dataset) for kind in Kind for dataset in made.get(kind, ()))
 
 
 def write_bundle(bundle: Bundle, folder: Path) -> None:
@@ -128,23 +194,6 @@ def file_names(bundle: Bundle) -> Iterable[tuple[str, Dataset]]:
     for kind, dataset in bundle.objects:
         counts[kind] = counts.get(kind, 0) + 1
         yield f"{kind.lower()}-{counts[kind]:02d}.dcm", dataset
-
-
-def _has_frame_of_reference(series: AssembledSeries) -> bool:
-    return legal_value(series.headers[0], "FrameOfReferenceUID") is not None
-
-
-def _with_notes(series: AssembledSeries) -> AssembledSeries:
-    """Say in the report what cannot be made of this source, instead of leaving it out in silence."""
-    if _has_frame_of_reference(series):
-        return series
-    return replace(series, notes=(*series.notes, "no segmentation: the source has no Frame of Reference UID"))
-
-
-def _pictures(series: AssembledSeries, findings: Findings, neighbours: int) -> list[CapturePicture]:
-    slices = key_slices(findings, neighbours)
-    drawn = [CapturePicture(slice_picture(series, findings, k), k, f"Slice {k + 1}") for k in slices]
-    return [CapturePicture(summary_page(series, findings), None, "Summary"), *drawn]
 
 
 def _encoded(dataset: Dataset) -> bytes:

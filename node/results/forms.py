@@ -132,7 +132,7 @@ class ResultForms:
         if len(set(self.report)) != len(self.report):
             raise ValueError(f"report = {[*map(str, self.report)]}: each form may stand once")
         if not self.report and self.captures is CaptureForm.NONE:
-            raise ValueError("report = []: allowed only with captures, else a notice would have no form at all")
+            raise ValueError("report = []: allowed only with captures; a result without both says nothing")
         if self.captures is CaptureForm.MULTIFRAME and self.compression is not CaptureCompression.NONE:
             raise ValueError(f"compression = '{self.compression}': multiframe captures allow only 'none'")
 

@@ -74,7 +74,7 @@ def build_labelmap(series: AssembledSeries, findings: Findings, context: ResultC
 
 def _build(series: AssembledSeries, findings: Findings, context: ResultContext, kind: ObjectKind) -> Dataset:
     if not is_uid(str(series.headers[0].get("FrameOfReferenceUID", ""))):
-        raise ResultError("no segmentation: the source has no FrameOfReferenceUID")
+        raise ResultError("no segmentation: the source has no Frame of Reference UID")
     segments = segments_of(findings, context)
     labels = label_map(series, findings, segments)
     if not labels.any():

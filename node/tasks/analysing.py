@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
-from node.errors import PulmonodeError
+from node.errors import PulmonodeError, ResultError
 from node.job import Job, facts_file, job_to_json
 from node.ledger.ledger import Ledger
-from node.ledger.records import OutcomeRecord, ResultRecord, SeriesRecord
+from node.ledger.records import OutcomeRecord, Recipient, ResultRecord, SeriesRecord
 from node.results.context import PredecessorReport
+from node.results.language import Language
 from node.series.states import SeriesState
 
 logger = logging.getLogger(__name__)
@@ -34,16 +35,26 @@ class Worker(Protocol):
 
 @dataclass(frozen=True)
 class AnalysisRules:
-    """The settings that the task obeys; folders are absolute."""
+    """The settings that the task obeys; folders are absolute.
+
+    Parameters
+    ----------
+    recipients
+        Who is to get what.
+    kinds
+        Of results that are made: all that a recipient is to get.
+    """
 
     data_dir: Path
     software_version: str
     station_name: str
-    destinations: tuple[str, ...]
+    recipients: tuple[Recipient, ...]
+    kinds: tuple[str, ...]
     attempts: int
     timeout_s: float
     neighbours: int
-    captures: bool
+    language: Language
+    ohif_tracking: bool
     notices: bool
     page: bool
     known_nodules: Path | None
@@ -83,7 +94,7 @@ class AnalysisTask:
             answer = self._worker.ask(job_to_json(self._job(record)), self._rules.timeout_s)
         except PulmonodeError as error:
             answer = {"error": error.code, "message": str(error), "retry": error.retry}
-        self._conclude(record, attempt, answer, now)
+        self._conclude(record, attempt, self._with_reports(answer), now)
         return True
 
     def failed(self, error: Exception, now: datetime) -> None:
@@ -105,8 +116,10 @@ class AnalysisTask:
             created_at=(record.ready_at or record.last_arrival).astimezone(),
             software_version=self._rules.software_version,
             station_name=self._rules.station_name,
+            kinds=self._rules.kinds,
             neighbours=self._rules.neighbours,
-            captures=self._rules.captures,
+            language=self._rules.language,
+            ohif_tracking=self._rules.ohif_tracking,
             page=self._rules.page,
             known_nodules=self._rules.known_nodules,
             patient_facts=facts_file(self._rules.patient_facts, record.study_instance_uid),
@@ -120,6 +133,19 @@ class AnalysisTask:
     def _folder(record: SeriesRecord) -> str:
         """Give the folder of the results, relative to ``data_dir``: other inputs, another folder."""
         return f"results/{record.series_instance_uid}/{(record.input_digest or '')[:16]}"
+
+    def _with_reports(self, answer: dict[str, Any]) -> dict[str, Any]:
+        """Turn results without a report for somebody who is to get one into an error: never silence."""
+        made = {result["kind"] for result in answer.get("results", ())}
+        without = [recipient.name for recipient in self._recipients(answer) if not recipient.gets_one_of(made)]
+        if not without:
+            return answer
+        message = f"no valid form of the report for {', '.join(without)}; choose others in results.report"
+        return {"error": ResultError.code, "message": message, "retry": False}
+
+    def _recipients(self, answer: dict[str, Any]) -> tuple[Recipient, ...]:
+        is_silent = answer.get("code") is not None and not self._rules.notices
+        return () if is_silent or "error" in answer else self._rules.recipients
 
     def _conclude(self, record: SeriesRecord, attempt: int, answer: dict[str, Any], now: datetime) -> None:
         uid = record.series_instance_uid
@@ -141,10 +167,8 @@ class AnalysisTask:
 
     def _record(self, record: SeriesRecord, answer: dict[str, Any], now: datetime) -> None:
         outcome = self._outcome(record, answer)
-        is_silent = answer["code"] is not None and not self._rules.notices
-        destinations: Sequence[str] = () if is_silent else self._rules.destinations
         finished_at = now + timedelta(seconds=outcome.wall_s)
-        if not self._ledger.outcomes.record(record, outcome, destinations, finished_at):
+        if not self._ledger.outcomes.record(record, outcome, self._recipients(answer), finished_at):
             logger.info("series %s changed while it was analysed; it will be analysed again", record.key)
             return
         logger.info("series %s: %s in %.1f s %s", record.key, outcome.state, outcome.wall_s, outcome.reason or "")
