@@ -11,10 +11,11 @@ from node.errors import ResultError
 from node.results import codes
 from node.results.context import DISCLAIMER, ResultContext
 from node.results.envelope import KEY_OBJECTS, complete
+from node.results.language import Language, translated
 from node.results.pictures import key_slices
 from node.results.sentences import label
 from node.results.source_attributes import carried_over
-from node.results.sr_document import Reference, device_observer, hierarchy, image, text
+from node.results.sr_document import Reference, comment, device_observer, hierarchy, image, writable
 
 TEMPLATE = "2010"
 
@@ -33,19 +34,20 @@ def build_key_objects(series: AssembledSeries, findings: Findings, context: Resu
     dataset = Dataset()
     root = ContainerContentItem(name=codes.OF_INTEREST, template_id=TEMPLATE)
     images = [image(series, k) for k in slices]
-    root.ContentSequence = [*device_observer(context), _description(findings), *images]
+    root.ContentSequence = [*device_observer(context), _description(findings, context.language), *images]
     for item in images:
         del item.ConceptNameCodeSequence  # highdicom wants one, TID 2010 forbids it
     dataset.update({element.tag: element for element in root})
     dataset.ReferencedPerformedProcedureStepSequence = []
     dataset.CurrentRequestedProcedureEvidenceSequence = hierarchy(_reference(series, k) for k in slices)
-    return complete(dataset, KEY_OBJECTS, carried_over(series.headers[0]), context, findings.models)
+    source = writable(carried_over(series.headers[0]), dataset)
+    return complete(dataset, KEY_OBJECTS, source, context, findings.models)
 
 
-def _description(findings: Findings) -> ContentItem:
-    """The disclaimer first, then what is to be seen."""
-    said = "; ".join([DISCLAIMER, *(label(nodule) for nodule in findings.nodules)])
-    return text(codes.KEY_OBJECT_DESCRIPTION, said)
+def _description(findings: Findings, language: Language) -> ContentItem:
+    """The disclaimer first, in English whatever the language, then what is to be seen."""
+    said = [DISCLAIMER, translated(language, DISCLAIMER), *(label(nodule, language) for nodule in findings.nodules)]
+    return comment("; ".join(dict.fromkeys(said)), language, codes.KEY_OBJECT_DESCRIPTION)
 
 
 def _reference(series: AssembledSeries, k: int) -> Reference:

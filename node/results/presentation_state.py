@@ -23,6 +23,7 @@ from node.errors import ResultError
 from node.results.context import DISCLAIMER, ResultContext
 from node.results.drawing import AMBER, LUNG_WINDOW_HU
 from node.results.envelope import PRESENTATION_STATE, body_part, complete, tracking_id, tracking_uid
+from node.results.language import Language, translated
 from node.results.pictures import SliceFrame, axes_on, label_of, outlined_on, outlines_on
 from node.results.source_attributes import carried_over
 from node.results.source_geometry import (
@@ -58,7 +59,10 @@ def build_presentation_state(series: AssembledSeries, findings: Findings, contex
     marked = [k for k in range(len(series.frames)) if any(outlined_on(nodule, k) for nodule in findings.nodules)]
     dataset.GraphicAnnotationSequence = [_annotation(series, findings, context, k) for k in marked]
     dataset.BodyPartExamined = body_part(series)
-    complete(dataset, PRESENTATION_STATE, carried_over(series.headers[0]), context, findings.models)
+    source = carried_over(series.headers[0])
+    if context.language is not Language.ENGLISH:
+        source = source.in_utf8()  # of texts in other letters
+    complete(dataset, PRESENTATION_STATE, source, context, findings.models)
     del dataset.ContentDate, dataset.ContentTime  # this IOD has PresentationCreationDate and Time instead
     return dataset
 
@@ -105,8 +109,9 @@ def _annotation(series: AssembledSeries, findings: Findings, context: ResultCont
     item.ReferencedImageSequence = [source_reference(series, k)]
     item.GraphicLayer = _LAYER
     item.GraphicObjectSequence = [graphic for nodule in seen for graphic in _graphics(nodule, frame, context)]
+    said = translated(context.language, DISCLAIMER)
     labels = [_label(nodule, frame, context) for nodule in seen]
-    item.TextObjectSequence = [*labels, TextObject(DISCLAIMER, "DISPLAY", bounding_box=_DISCLAIMER_BOX)]
+    item.TextObjectSequence = [*labels, TextObject(said, "DISPLAY", bounding_box=_DISCLAIMER_BOX)]
     return item
 
 

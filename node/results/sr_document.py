@@ -77,7 +77,7 @@ def build_document(
     if same_study:
         dataset.CurrentRequestedProcedureEvidenceSequence = same_study
     _add_predecessor(dataset, str(source.dataset.StudyInstanceUID), context)
-    return complete(dataset, kind, _writable(source, dataset), context, models)
+    return complete(dataset, kind, writable(source, dataset), context, models)
 
 
 def container(name: Code, items: Sequence[ContentItem]) -> ContentItem:
@@ -97,11 +97,11 @@ def text(name: Code, value: str, relationship: str = CONTAINS) -> ContentItem:
     return TextContentItem(name=name, value=ascii_text(value), relationship_type=relationship)
 
 
-def comment(sentence: str, language: Language) -> ContentItem:
+def comment(sentence: str, language: Language, name: Code = codes.COMMENT) -> ContentItem:
     """A sentence for the reader: in ASCII where it is English, else in the letters of its language."""
     if language is Language.ENGLISH:
-        return text(codes.COMMENT, sentence)
-    return TextContentItem(name=codes.COMMENT, value=" ".join(sentence.split()), relationship_type=CONTAINS)
+        return text(name, sentence)
+    return TextContentItem(name=name, value=" ".join(sentence.split()), relationship_type=CONTAINS)
 
 
 def uidref(name: Code, value: str, relationship: str = CONTAINS) -> ContentItem:
@@ -176,7 +176,7 @@ def _descriptors(series: AssembledSeries, k: int) -> list[ContentItem]:
     return items + [number(name, value, unit, ACQUISITION) for name, value, unit in numbers]
 
 
-def _writable(source: SourceAttributes, document: Dataset) -> SourceAttributes:
+def writable(source: SourceAttributes, document: Dataset) -> SourceAttributes:
     """The character set of the source if the words of the document can be written in it, else UTF-8."""
     words = "".join(str(element.value) for element in document.iterall() if element.VR == "UT")
     if words.isascii():
