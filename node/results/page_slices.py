@@ -35,7 +35,7 @@ KNOTS_GREY: Final = (0, 95, 224, 255)
 MOST_BYTES: Final = 18_000_000  # of JPEG: with base64 the page stays below 25 MB, what mail systems let through
 _SIDES = (512, 384, 320, 256)  # the largest that fits is taken; below 256 no vessel can be followed
 _LARGEST_SIDE = 768  # of the slices around nodules, which keep the pixels of the source
-_QUALITY = 82
+_QUALITY, _QUALITY_NEAR = 82, 92  # of JPEG; what was measured on keeps more of its edges
 _SAMPLES = 7  # slices from which the size of all is estimated
 
 Points = list[list[float]]
@@ -66,7 +66,7 @@ def viewer_data(series: AssembledSeries, findings: Findings, plan: SlicePlan) ->
         "letters": list(edge_letters(series.volume)),
         "knots_hu": list(KNOTS_HU),
         "knots_grey": list(KNOTS_GREY),
-        "slices": [_slice(series, findings, k, _LARGEST_SIDE if k in near else plan.side) for k in plan.slices],
+        "slices": [_slice(series, findings, k, None if k in near else plan.side) for k in plan.slices],
         "nodules": [
             {"id": n.id, "colour": _hex(n), "slice": plan.slices.index(measuring_slice(n))} for n in findings.nodules
         ],
@@ -80,10 +80,10 @@ def slice_plan(series: AssembledSeries, findings: Findings, most_bytes: int = MO
     second, third, ... one, and always those on which a nodule was measured.
     """
     total = len(series.frames)
-    near = _estimate(series, key_slices(findings), _LARGEST_SIDE) if findings.nodules else 0.0
+    near = _estimate(series, key_slices(findings), _LARGEST_SIDE, _QUALITY_NEAR) if findings.nodules else 0.0
     room = max(most_bytes - near, most_bytes / 4)
     for side in _SIDES:
-        needed = _estimate(series, range(total), side)
+        needed = _estimate(series, range(total), side, _QUALITY)
         if needed <= room:
             return SlicePlan(tuple(range(total)), side, 1)
     step = math.ceil(needed / room)
@@ -98,24 +98,26 @@ def companded(hu: npt.NDArray[np.int16]) -> npt.NDArray[np.uint8]:
     return np.asarray(table[np.clip(hu, low, high).astype(np.int32) - low])
 
 
-def _estimate(series: AssembledSeries, slices: Sequence[int], side: int) -> float:
+def _estimate(series: AssembledSeries, slices: Sequence[int], side: int, quality: int) -> float:
     """Bytes of all slices, from a few of them."""
     chosen = np.unique(np.linspace(0, len(slices) - 1, min(_SAMPLES, len(slices))).round().astype(int))
-    sizes = [len(_encoded(series, slices[place], side)) for place in chosen]
+    sizes = [len(_encoded(series, slices[place], side, quality)) for place in chosen]
     return len(slices) * sum(sizes) / len(sizes)
 
 
-def _encoded(series: AssembledSeries, k: int, side: int) -> bytes:
+def _encoded(series: AssembledSeries, k: int, side: int, quality: int) -> bytes:
     grey = Image.fromarray(companded(slice_hu(series, k)))
     grey.thumbnail((side, side), Image.Resampling.BICUBIC)
-    return jpeg(np.asarray(grey), _QUALITY)
+    return jpeg(np.asarray(grey), quality)
 
 
-def _slice(series: AssembledSeries, findings: Findings, k: int, side: int) -> dict[str, Any]:
+def _slice(series: AssembledSeries, findings: Findings, k: int, side: int | None) -> dict[str, Any]:
+    """One slice; without ``side`` as fine as its source."""
+    encoded = _encoded(series, k, side, _QUALITY) if side else _encoded(series, k, _LARGEST_SIDE, _QUALITY_NEAR)
     z_mm = series.volume.to_patient((k, 0, 0))[2]
     frame = SliceFrame(series, k, 1)
     return {
-        "jpeg": base64.b64encode(_encoded(series, k, side)).decode("ascii"),
+        "jpeg": base64.b64encode(encoded).decode("ascii"),
         "name": f"{image_number(series, k)}, z = {z_mm:.1f} mm",
         "marks": [_mark(nodule, frame) for nodule in findings.nodules if outlined_on(nodule, k)],
     }

@@ -53,17 +53,19 @@ function sortable(table) {
   });
 }
 
-// Calls moved(dx, dy) in pixels of the page while a pointer drags across the element.
+// Calls moved(dx, dy, event) in pixels of the page, since the call before, while a pointer drags across the element.
 function dragged(element, moved) {
-  let from = null;
+  let last = null;
   element.addEventListener("pointerdown", (event) => {
-    from = event;
+    last = event;
     element.setPointerCapture(event.pointerId);
   });
   element.addEventListener("pointermove", (event) => {
-    if (from !== null && moved(event.clientX - from.clientX, event.clientY - from.clientY, event)) { from = event; }
+    if (last === null) { return; }
+    moved(event.clientX - last.clientX, event.clientY - last.clientY, event);
+    last = event;
   });
-  ["pointerup", "pointercancel"].forEach((name) => element.addEventListener(name, () => { from = null; }));
+  ["pointerup", "pointercancel"].forEach((name) => element.addEventListener(name, () => { last = null; }));
 }
 
 themeSwitch(document.getElementById("theme"));

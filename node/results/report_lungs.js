@@ -244,6 +244,5 @@ document.querySelectorAll("button[data-turn]").forEach((button) => button.addEve
 }));
 dragged(lungScreen, (dx, dy) => {
   lungs.look(lungs.turn - dx * DRAG_DEGREES, lungs.tilt + dy * DRAG_DEGREES);
-  return true;
 });
 lungs.look(0, 0);

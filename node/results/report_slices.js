@@ -234,10 +234,13 @@ viewer.screen.addEventListener("wheel", (event) => {
   event.preventDefault();
   viewer.show(viewer.index + Math.sign(event.deltaY));
 }, { passive: false });
+// A mouse drags up and down; a finger to the side, because up and down moves the page.
+let dragRest = 0;
 dragged(viewer.screen, (dx, dy, event) => {
-  const steps = Math.trunc((event.pointerType === "mouse" ? dy : dx) / DRAG_PX);
+  dragRest += event.pointerType === "mouse" ? dy : dx;
+  const steps = Math.trunc(dragRest / DRAG_PX);
+  dragRest -= steps * DRAG_PX;
   if (steps) { viewer.show(viewer.index + steps); }
-  return steps !== 0;
 });
 
 nodulesTable?.querySelectorAll("tr[data-nodule]").forEach((row) => row.addEventListener("click", (event) => {
