@@ -1,6 +1,6 @@
 """The command line ``pulmonode``: finds the command, runs it, turns an error into one line and an exit code.
 
-0  done    1  failed    2  wrong usage or setting    3  not a readable series (analyze)
+0  done    1  failed    2  wrong usage or setting    3  not a readable series (analyze), some files refused (deidentify)
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ COMMANDS = {
     "echo": "Ask an application entity whether it answers (C-ECHO).",
     "status": "Show series, states, queue and deliveries.",
     "retry": "Put a failed analysis or delivery back in line.",
+    "deidentify": "Take the person out of a folder of DICOM (PS3.15 Annex E), or verify such a folder.",
+    "reidentify": "Give what a remote worker returned its patient back, by the vault.",
     "weights": "List, import and verify the weights of models.",
     "train": "Train and evaluate models: the tasks of `python -m training`.",
 }

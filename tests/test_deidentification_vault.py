@@ -13,10 +13,10 @@ from pydicom.dataset import FileMetaDataset
 from pydicom.uid import ComprehensiveSRStorage, CTImageStorage, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from sqlalchemy import text
 
-from node.deidentification.identity import identity_of, uids_of
+from node.deidentification.identity import Remembered, identity_of, uids_of
 from node.deidentification.pseudonyms import Pseudonyms
 from node.deidentification.reidentification import re_identify
-from node.deidentification.vault import Remembered, Vault
+from node.deidentification.vault import Vault
 from node.errors import DeidentificationError, VaultError
 from node.ledger.ledger import Ledger
 from node.ledger.vault import VaultLedger

@@ -58,7 +58,7 @@ def _of_both(original: Dataset, leaving: Dataset, tag: BaseTag) -> Iterator[Chan
         yield _change(tag, Verdict.KEPT)
     elif new.VR == VR.SQ and not isinstance(new, RawDataElement):
         yield from _of_sequence(original, leaving, tag)
-    elif old.value == new.value:
+    elif old.value == new.value or original[tag].value == leaving[tag].value:  # one may be decoded already
         yield _change(tag, Verdict.KEPT)
     else:
         yield _change(tag, Verdict.REPLACED if new.value else Verdict.EMPTIED)

@@ -60,7 +60,7 @@ def deidentify_files(files: Sequence[Path], order: Order, processes: int | None 
         if len(files) < _WORTH_A_POOL:
             yield from (deidentify_file(path, number, order) for number, path in numbered)
         else:
-            yield from _in_processes(files, order, processes or os.cpu_count() or 1)
+            yield from _in_processes(files, order, processes or len(os.sched_getaffinity(0)))
         _sync(order.target)
     except OSError as error:
         raise DeidentificationError(f"{order.target}: cannot be written ({error.strerror})") from None

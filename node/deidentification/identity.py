@@ -7,6 +7,7 @@ and encoding again would not do: ISO 2022 allows several encodings of one text, 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from io import BytesIO
 from typing import cast
 
@@ -59,6 +60,26 @@ _STUDY = (
 IDENTITY = tuple(sorted(Tag(keyword) for keyword in (*_PATIENT, *_STUDY)))
 _CHARACTER_SET = Tag("SpecificCharacterSet")
 _NOT_TEXT = frozenset({VR.US, VR.SS, VR.UL, VR.SL, VR.UV, VR.SV, VR.FL, VR.FD, VR.AT})
+
+
+@dataclass(frozen=True)
+class Remembered:
+    """What one de-identified object needs to find back.
+
+    Parameters
+    ----------
+    study, patient
+        The pseudonymous Study Instance UID and Patient ID; the latter may be empty.
+    identity
+        As ``identity_of`` takes it out of the original.
+    uids
+        Each pseudonymous UID in the object with its original.
+    """
+
+    study: str
+    patient: str
+    identity: bytes
+    uids: dict[str, str]
 
 
 def identity_of(original: Dataset) -> bytes:

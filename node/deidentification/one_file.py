@@ -14,20 +14,19 @@ from io import BytesIO
 from pathlib import Path
 
 from pydicom import Dataset, dcmread
-from pydicom.errors import InvalidDicomError
 from pydicom.uid import UID
 
 from node.deidentification.changes import Change, changes
 from node.deidentification.engine import deidentify
-from node.deidentification.identity import identity_of, uids_of
+from node.deidentification.identity import Remembered, identity_of, uids_of
 from node.deidentification.leaks import identifying, leaked
 from node.deidentification.pixel_cleaning import PixelRules, clean_pixels
 from node.deidentification.pixel_signatures import Signature
 from node.deidentification.plan import Rules
 from node.deidentification.profile import Options
 from node.deidentification.pseudonyms import Pseudonyms
+from node.deidentification.reading import read_instance
 from node.deidentification.text_detection import is_installed, text_in
-from node.deidentification.vault import Remembered
 from node.durable import ASIDE_PREFIX, make_folder_durably
 from node.errors import DeidentificationError
 from node.malformed import MALFORMED
@@ -48,6 +47,8 @@ class Order:
         Of the project.
     is_remembered
         Whether what the vault needs is to be handed back.
+    is_lasting_key
+        Whether somebody has the key; else it was made for this run alone.
     """
 
     target: Path
@@ -55,6 +56,7 @@ class Order:
     key: bytes = field(repr=False)
     signatures: tuple[Signature, ...] = ()
     is_remembered: bool = False
+    is_lasting_key: bool = True
 
 
 class Fate(Enum):
@@ -105,7 +107,7 @@ def deidentify_file(path: Path, number: int, order: Order) -> Outcome:
     OSError
         The folder cannot be written.
     """
-    original = _read(path)
+    original = read_instance(path)
     if isinstance(original, str):
         return Outcome(number, Fate.REFUSED, reason=original)
     name = UID(str(original.get("SOPClassUID", "")), 0)
@@ -118,19 +120,6 @@ def deidentify_file(path: Path, number: int, order: Order) -> Outcome:
         if isinstance(error, OSError) and error.errno is not None:  # of the folder, not of what was read
             raise
         return Outcome(number, Fate.REFUSED, kind, f"it is malformed ({type(error).__name__})")
-
-
-def _read(path: Path) -> Dataset | str:
-    """Read a file, or say why it cannot be read."""
-    try:
-        dataset = dcmread(BytesIO(path.read_bytes()))
-    except InvalidDicomError:
-        return "it is not DICOM; other files are never copied"
-    except MALFORMED as error:
-        return f"it cannot be read ({type(error).__name__})"
-    if "TransferSyntaxUID" not in dataset.file_meta:
-        return "its file meta information names no transfer syntax"
-    return dataset
 
 
 def _left(original: Dataset, outcome: Outcome, order: Order) -> Outcome:

@@ -12,37 +12,17 @@ import hmac
 import json
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from node.deidentification.identity import Remembered
 from node.deidentification.pseudonyms import KEY_BYTES
 from node.errors import VaultError
 from node.ledger.vault import SealedRow, VaultLedger
 
 UID, STUDY, PATIENT = "uid", "study", "patient"
 _NONCE_BYTES = 12  # NIST SP 800-38D 8.2.2: random, of 96 bits; far fewer than 2**32 rows are sealed with one key
-
-
-@dataclass(frozen=True)
-class Remembered:
-    """What one de-identified object needs to find back.
-
-    Parameters
-    ----------
-    study, patient
-        The pseudonymous Study Instance UID and Patient ID; the latter may be empty.
-    identity
-        As ``identity.identity_of`` takes it out of the original.
-    uids
-        Each pseudonymous UID in the object with its original.
-    """
-
-    study: str
-    patient: str
-    identity: bytes
-    uids: dict[str, str]
 
 
 class Vault:
