@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from reportlab.lib.colors import Color
@@ -54,15 +54,15 @@ def render_pdf(content: PageContent, maps: Sequence[PagePicture], close_ups: Seq
     -------
     A PDF 1.4 file: disclaimer at the head of every page, no patient anywhere.
     """
-    count, _ = _built(content, maps, close_ups, 0)
-    return _built(content, maps, close_ups, count)[1]
+    look = paper_type(content.language)
+    frames = [replace(picture, jpeg=b"") for picture in maps], [replace(picture, jpeg=b"") for picture in close_ups]
+    count, _ = _built(content, look, _story(content, look, *frames), 0)
+    return _built(content, look, _story(content, look, maps, close_ups), count)[1]
 
 
-def _built(
-    content: PageContent, maps: Sequence[PagePicture], close_ups: Sequence[PagePicture], count: int
-) -> tuple[int, bytes]:
+def _built(content: PageContent, look: PaperType, story: list[Flowable], count: int) -> tuple[int, bytes]:
     """The number of pages and the file; ``count`` is what the pages say how many there are."""
-    look, buffer = paper_type(content.language), io.BytesIO()
+    buffer = io.BytesIO()
 
     def on_page(canvas: Any, document: Any) -> None:
         _page_frame(canvas, content, look, (document.page, count))
@@ -81,7 +81,7 @@ def _built(
         lang=str(content.language),
         invariant=1,  # no date and no random identifier in the file
     )
-    document.build(_story(content, look, maps, close_ups), onFirstPage=on_page, onLaterPages=on_page)
+    document.build(story, onFirstPage=on_page, onLaterPages=on_page)
     return document.page, buffer.getvalue()
 
 
@@ -194,12 +194,18 @@ def _in_rows(pictures: Sequence[PagePicture], height: float, look: PaperType) ->
 
 
 def _picture_row(row: Sequence[PagePicture], height: float, look: PaperType) -> Table:
-    images = [Image(io.BytesIO(p.jpeg), width=p.aspect * height, height=height) for p in row]
+    images = [_image(picture, height) for picture in row]
     captions = [Paragraph(_chip(p.colour) + markup(p.caption), look.small) for p in row]
     widths = [p.aspect * height + _GAP for p in row]
     padding = [("LEFTPADDING", (0, 0), (-1, -1), 0), ("RIGHTPADDING", (0, 0), (-1, -1), _GAP)]
     vertical = [("TOPPADDING", (0, 0), (-1, -1), 1), ("BOTTOMPADDING", (0, 0), (-1, -1), 1)]
     return Table([images, captions], widths, hAlign="LEFT", style=[*padding, *vertical])
+
+
+def _image(picture: PagePicture, height: float) -> Flowable:
+    """The picture, or its room where only pages are counted."""
+    width = picture.aspect * height
+    return Image(io.BytesIO(picture.jpeg), width, height) if picture.jpeg else Spacer(width, height)
 
 
 def _chip(colour: Colour | None) -> str:
