@@ -12,7 +12,18 @@ ROOT = Path(__file__).resolve().parents[1]
 HOUSE = ("node", "models", "training")
 
 # A room may import the rooms before it in this list and itself, never those after it.
-ROOMS = ("series", "ledger", "reception", "assembly", "analysis", "results", "delivery", "tasks", "commands")
+ROOMS = (
+    "series",
+    "ledger",
+    "reception",
+    "assembly",
+    "analysis",
+    "deidentification",
+    "results",
+    "delivery",
+    "tasks",
+    "commands",
+)
 
 # Modules directly under node/: what they may know of the rooms.
 GROUND = {"errors", "durable", "malformed"}  # every room may import these; they import no room
@@ -122,10 +133,74 @@ def test_the_pdf_is_laid_out_in_two_modules() -> None:
     assert places == {Path("node/results/pdf_pages.py"), Path("node/results/pdf_type.py")}
 
 
+# What of the de-identification touches files, programs or the ledger; all else is given values and gives values.
+DEIDENTIFICATION_SHELLS = {
+    "folders",
+    "generate",
+    "keys",
+    "one_file",
+    "pixel_signatures",
+    "reading",
+    "runs",
+    "text_detection",
+    "vault",
+    "verification",
+}
+
+
+def test_rules_of_the_deidentification_are_pure() -> None:
+    forbidden = {"os", "pathlib", "tempfile", "subprocess", "multiprocessing", "time", "threading", "logging", "random"}
+    wrong = {
+        path.name: tops(path) & (forbidden | {"sqlalchemy", "cryptography", "secrets"})
+        for path in modules("node/deidentification")
+        if path.stem not in DEIDENTIFICATION_SHELLS
+    }
+    assert not {path: names for path, names in wrong.items() if names}
+
+
+def test_the_deidentification_knows_no_network_and_of_the_rooms_the_vault_alone() -> None:
+    network = {"socket", "ssl", "http", "urllib", "pynetdicom", "asyncio"}
+    wrong = []
+    for path in modules("node/deidentification"):
+        rooms = {name for name in imported(path) if room_of(name) not in {None, "deidentification"}}
+        wrong += [f"{path.name} imports {name}" for name in tops(path) & network]
+        wrong += [f"{path.name} imports {name}" for name in rooms if not name.startswith("node.ledger.vault")]
+    assert not wrong
+
+
 def test_series_rules_are_pure() -> None:
     forbidden = {"os", "pathlib", "time", "threading", "logging", "socket", "sqlalchemy", "random"}
     wrong = {path.name: tops(path) & forbidden for path in modules("node/series")}
     assert not {path: names for path, names in wrong.items() if names}
+
+
+# The rules of de-identification: what is done to an attribute is decided without a file, a socket, a clock or a key.
+DEIDENTIFICATION_RULES = (
+    "attribute_types",
+    "cleaning",
+    "content",
+    "dummies",
+    "engine",
+    "marking",
+    "plan",
+    "private",
+    "profile",
+    "temporal",
+    "values",
+)
+
+
+def test_the_rules_of_deidentification_are_pure_and_know_dicom_alone() -> None:
+    allowed = {"__future__", "collections", "copy", "dataclasses", "datetime", "enum", "functools", "importlib", "json"}
+    allowed |= {"node", "pydicom", "re", "types", "typing"}
+    for name in DEIDENTIFICATION_RULES:
+        path = ROOT / "node" / "deidentification" / f"{name}.py"
+        assert tops(path) <= allowed, path
+        assert not {top for top in imported(path) if top.startswith("node.") and not known_to_rules(top)}, path
+
+
+def known_to_rules(name: str) -> bool:
+    return name.startswith(("node.deidentification", "node.errors", "node.malformed"))
 
 
 @pytest.mark.parametrize("package", HOUSE)

@@ -73,8 +73,7 @@ def cleaned_code(item: Dataset, pseudonym: Callable[[str, str], str]) -> Dataset
     else:
         out.CodeValue = pseudonym("code", f"{scheme}\0{value}") or REMOVED
         out.CodingSchemeDesignator = LOCAL_SCHEME
-    is_kept = meaning == value == out.CodeValue  # a unit is its own meaning
-    out.CodeMeaning = meaning if is_kept else _meaning(scheme, value, meaning)
+    out.CodeMeaning = _meaning(out.CodingSchemeDesignator, out.CodeValue, meaning)
     return out
 
 
@@ -96,7 +95,8 @@ def _meaning(scheme: str, value: str, meaning: str) -> str:
     """Give a meaning that PS3.16 has for the code, the one that was there if it is one of them; else what is clean."""
     known = _meanings(scheme).get(value, ())
     same = [text for text in known if text.casefold() == meaning.casefold()]
-    return next(iter([*same, *known]), None) or cleaned_text(meaning) or (value if scheme == "UCUM" else REMOVED)
+    unit = value if scheme == "UCUM" else REMOVED  # a unit is its own meaning
+    return next(iter([*same, *known]), None) or cleaned_text(meaning) or unit
 
 
 def _kept(match: re.Match[str]) -> str:
