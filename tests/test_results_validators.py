@@ -7,7 +7,6 @@ the templates of 2022 and warns of what came later.
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,7 +21,7 @@ from node.results.notice import build_notice, orphan_header
 from node.results.secondary_capture import CapturePicture, build_captures
 from node.results.segmentation import build_segmentation
 from node.results.structured_report import build_report
-from tests.conftest import skip_or_fail, tool
+from tests.conftest import tool
 from tests.result_examples import (
     CONTEXT,
     as_enhanced,
@@ -33,26 +32,9 @@ from tests.result_examples import (
     phantom_series,
     sphere_nodule,
 )
+from tests.validators import complaints_of_pixelmed, run
 from training.phantom_dicom import ct_datasets, write_series
 from training.phantom_small import small_phantom, sphere
-
-PIXELMED = Path("/usr/share/java/pixelmed.jar")
-JAVA_OPTIONS = ("-Xmx2g", *(f"-Djdk.xml.xpath{name}Limit=0" for name in ("TotalOp", "ExprOp", "ExprGrp")))
-
-
-def run(*command: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=200, check=False)
-
-
-def complaints_of_pixelmed(path: Path) -> list[str]:
-    """Lines that are errors; the exit status says nothing, and a crash prints no completion line."""
-    if not PIXELMED.exists():
-        skip_or_fail("libpixelmed-java is not installed")
-    validator = ("-cp", PIXELMED, "com.pixelmed.validate.DicomSRValidator", "-donotmatchcase")
-    done = run(tool("java"), *JAVA_OPTIONS, *validator, path)
-    lines = (done.stdout + done.stderr).splitlines()
-    assert "Root Template Validation Complete" in lines, lines[:5]
-    return [line for line in lines if line.startswith(("Error", "Parent content item", "Internal Error"))]
 
 
 def results_of(series: AssembledSeries, count: int) -> list[Dataset]:

@@ -60,8 +60,8 @@ def build_presentation_state(series: AssembledSeries, findings: Findings, contex
     dataset.GraphicAnnotationSequence = [_annotation(series, findings, context, k) for k in marked]
     dataset.BodyPartExamined = body_part(series)
     source = carried_over(series.headers[0])
-    if context.language is not Language.ENGLISH:
-        source = source.in_utf8()  # of texts in other letters
+    if _language(context) is not Language.ENGLISH:
+        source = source.in_utf8()  # the sources' sets may lack an umlaut
     complete(dataset, PRESENTATION_STATE, source, context, findings.models)
     del dataset.ContentDate, dataset.ContentTime  # this IOD has PresentationCreationDate and Time instead
     return dataset
@@ -109,10 +109,15 @@ def _annotation(series: AssembledSeries, findings: Findings, context: ResultCont
     item.ReferencedImageSequence = [source_reference(series, k)]
     item.GraphicLayer = _LAYER
     item.GraphicObjectSequence = [graphic for nodule in seen for graphic in _graphics(nodule, frame, context)]
-    said = translated(context.language, DISCLAIMER)
+    said = translated(_language(context), DISCLAIMER)
     labels = [_label(nodule, frame, context) for nodule in seen]
     item.TextObjectSequence = [*labels, TextObject(said, "DISPLAY", bounding_box=_DISCLAIMER_BOX)]
     return item
+
+
+def _language(context: ResultContext) -> Language:
+    """Chinese stays English: viewers draw marks with a Latin font, and DCMTK's dcmpschk refuses other letters."""
+    return Language.ENGLISH if context.language is Language.CHINESE else context.language
 
 
 def _graphics(nodule: Nodule, frame: SliceFrame, context: ResultContext) -> list[GraphicObject]:
