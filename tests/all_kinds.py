@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -9,14 +10,16 @@ from pydicom import Dataset
 
 from models.findings import Findings
 from node.assembly.assembled import AssembledSeries
-from node.results.key_objects import build_key_objects
+from node.results.builders import BUILDERS, Bench
+from node.results.forms import Kind
 from node.results.legal_values import legal_value
 from node.results.notice import build_notice
-from node.results.presentation_state import build_presentation_state
-from node.results.secondary_capture import CapturePicture, build_captures
-from node.results.segmentation import build_labelmap, build_segmentation
-from node.results.structured_report import build_report
+from node.results.report_forms import fallback_report
+from node.results.secondary_capture import CapturePicture
 from tests.result_examples import CONTEXT, encoded
+
+SEGMENTATIONS = (Kind.SEG, Kind.SEG_LABELMAP)
+NEED_FRAME_OF_REFERENCE = (*SEGMENTATIONS, Kind.SC_MULTI)
 
 
 def black_pictures(series: AssembledSeries) -> list[CapturePicture]:
@@ -28,20 +31,24 @@ def black_pictures(series: AssembledSeries) -> list[CapturePicture]:
     ]
 
 
-def every_kind(series: AssembledSeries, findings: Findings) -> dict[str, list[Dataset]]:
-    """The objects by kind; those that need a frame of reference only where the source has one."""
+def every_kind(
+    series: AssembledSeries, findings: Findings, leave_out: Collection[Kind] = ()
+) -> dict[str, list[Dataset]]:
+    """The objects by kind, the notice's among them; some only where the source has a frame of reference."""
+    bench = Bench(series, findings, CONTEXT, neighbours=0)
+    bench.pictures = black_pictures(series)
     has_frame = legal_value(series.headers[0], "FrameOfReferenceUID") is not None
-    segmentation = build_segmentation(series, findings, CONTEXT) if has_frame else None
-    made = {
-        "SR": [build_report(series, findings, segmentation, CONTEXT)],
-        "SC": build_captures(series, black_pictures(series), CONTEXT, findings.models),
-        "PR": [build_presentation_state(series, findings, CONTEXT)],
-        "KO": [build_key_objects(series, findings, CONTEXT)],
-        "NOTICE": build_notice(series.headers, "SLICE_GAP", "a gap", CONTEXT),
-    }
-    if segmentation is not None:
-        made |= {"SEG": [segmentation], "SEG-LABELMAP": [build_labelmap(series, findings, CONTEXT)]}
-    return made
+    kinds = [kind for kind in BUILDERS if kind not in leave_out and (has_frame or kind not in NEED_FRAME_OF_REFERENCE)]
+    return {str(kind): BUILDERS[kind](bench) for kind in kinds} | notices(series)
+
+
+def notices(series: AssembledSeries) -> dict[str, list[Dataset]]:
+    """The notice in every form."""
+    report, page = build_notice(series.headers, "SLICE_GAP", "a gap", CONTEXT)
+    forms = {Kind.NOTICE: [report], Kind.NOTICE_SC: [page]}
+    fallbacks = (Kind.NOTICE_COMPREHENSIVE, Kind.NOTICE_ENHANCED, Kind.NOTICE_TEXT)
+    forms |= {kind: [fallback_report(report, kind, CONTEXT)] for kind in fallbacks}
+    return {str(kind): datasets for kind, datasets in forms.items()}
 
 
 def write_objects(made: dict[str, list[Dataset]], folder: Path) -> list[Path]:

@@ -13,9 +13,9 @@ from pydicom.tag import Tag
 from node.assembly.assembled import AssembledSeries
 from node.errors import ResultError
 from node.results.checks import check
+from node.results.legal_values import is_uid
 from node.results.notice import build_notice
 from node.results.segmentation import build_segmentation
-from node.results.legal_values import is_uid
 from node.results.source_attributes import ascii_text, carried_over
 from node.results.structured_report import build_report
 from tests.result_examples import CONTEXT, encoded, example_findings, phantom_series, with_headers
@@ -69,6 +69,22 @@ def test_a_character_set_without_extensions_keeps_the_bytes() -> None:
     buffer = BytesIO()
     dcmwrite(buffer, carried_over(header).dataset, implicit_vr=False, little_endian=True)
     assert name in buffer.getvalue()
+
+
+def test_japanese_katakana_of_one_byte_keep_their_bytes() -> None:
+    """ISO_IR 13 alone; dciodvfy takes its upper half for an error (PS3.3 Table C.12-2)."""
+    name = b"\xd4\xcf\xc0\xde^\xc0\xdb\xb3"
+    carried = carried_over(raw_header((0x00080005, "CS", b"ISO_IR 13 "), (0x00100010, "PN", name))).dataset
+    buffer = BytesIO()
+    dcmwrite(buffer, carried, implicit_vr=False, little_endian=True)
+    assert name in buffer.getvalue()
+    assert str(carried.PatientName) == "ﾔﾏﾀﾞ^ﾀﾛｳ"
+
+
+def test_64_characters_of_three_bytes_are_carried() -> None:
+    identifier = "王" * 64
+    carried = carried_over(raw_header((0x00080005, "CS", b"ISO_IR 192"), (0x00100020, "LO", identifier.encode())))
+    assert carried.dataset.PatientID == identifier
 
 
 def test_plain_ascii_without_a_character_set_stays_without() -> None:

@@ -10,7 +10,7 @@ from pydicom import Dataset
 from models.findings import Findings
 from node.assembly.assembled import AssembledSeries
 from node.results import codes
-from node.results.context import ResultContext
+from node.results.context import DISCLAIMER, ResultContext
 from node.results.drawing import Colour, Picture, colour_of
 from node.results.envelope import PDF, code_item, complete
 from node.results.page_content import PageContent, page_content
@@ -21,7 +21,7 @@ from node.results.source_attributes import carried_over
 from node.results.source_geometry import instance_references
 from node.results.views import Plane, Upright, aspect, plane_of, projection_view, upright
 
-TITLE = "Chest CT: lungs and nodules"
+TITLE = f"Chest CT: lungs and nodules. {DISCLAIMER}"
 _MAP_PIXELS, _CLOSE_UP_PIXELS = 420, 260  # height of a map, side of a picture of a nodule: 200 dots per inch on paper
 _MOST_CLOSE_UPS = 12  # two rows: with them the report stays on two pages
 

@@ -18,6 +18,7 @@ from node.assembly.assembled import AssembledSeries
 from node.errors import ResultError
 from node.results.context import ResultContext
 from node.results.envelope import CAPTURE_MULTI, add_frame_of_reference, add_lossy_history, body_part, complete
+from node.results.legal_values import legal_value
 from node.results.secondary_capture import CapturePicture, capture, picture_plane, source_item
 from node.results.source_attributes import carried_over
 from node.results.source_geometry import SourcePlane, instance_references, source_reference
@@ -55,6 +56,8 @@ def _page(series: AssembledSeries, picture: CapturePicture) -> Dataset:
 
 
 def _slices(series: AssembledSeries, pictures: Sequence[CapturePicture]) -> Dataset:
+    if legal_value(series.headers[0], "FrameOfReferenceUID") is None:  # Type 1 beside the places of frames
+        raise ResultError("no multi-frame capture: the source has no Frame of Reference UID")
     if len({(picture.rgb.shape, picture.pixel_scale) for picture in pictures}) > 1:
         raise ResultError("no multi-frame capture: the pictures of slices differ in size")
     indices = [picture.slice_index for picture in pictures if picture.slice_index is not None]
