@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import hmac
 import json
-import os
+import secrets
 from collections.abc import Iterable
 
 from cryptography.exceptions import InvalidTag
@@ -100,7 +100,7 @@ class Vault:
         return {pseudonym: self._open(row) for pseudonym, row in rows.items()}
 
     def _seal(self, kind: str, pseudonym: str, content: bytes) -> SealedRow:
-        nonce = os.urandom(_NONCE_BYTES)
+        nonce = secrets.token_bytes(_NONCE_BYTES)
         sealed = nonce + self._cipher.encrypt(nonce, content, self._bound_to(kind, pseudonym))
         return SealedRow(self._project, kind, pseudonym, self._key_name, sealed)
 
