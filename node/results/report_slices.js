@@ -110,7 +110,7 @@ class SliceViewer {
   drawFrame(context, scale) {
     const { width, height } = this.canvas;
     const [left, right, top, bottom] = this.data.letters;
-    const size = 14 * scale.px;
+    const size = Math.min(14 * scale.px, width / 32); // on a telephone the slice's name must not meet the letter
     const edge = 6 * scale.px;
     const [centre, span] = WINDOWS[this.window];
     write(context, left, edge, height / 2, size, "#ffc857", "left", "middle");
