@@ -48,10 +48,11 @@ def _answer_to(question: dict[str, Any], analyser: Analyser) -> dict[str, Any]:
         return {"lungs_cut": ends_cut_lungs([Path(path) for path in question["look"]])}
     began = time.perf_counter()
     bundle = process(job_from_json(question), analyser)
-    return _described(bundle, time.perf_counter() - began)
+    return described(bundle, time.perf_counter() - began)
 
 
-def _described(bundle: Bundle, wall_s: float) -> dict[str, Any]:
+def described(bundle: Bundle, wall_s: float) -> dict[str, Any]:
+    """Say in plain JSON values what was written and why."""
     results = [
         {
             "sop_instance_uid": str(dataset.SOPInstanceUID),

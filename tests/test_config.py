@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,10 @@ import yaml
 
 from node.config import Settings, load_settings
 from node.errors import ConfigError
+from node.results.forms import CaptureCompression, CaptureForm, ReportForm
 
 ROOT = Path(__file__).resolve().parents[1]
+PACS = "{name: pacs, ae_title: PACS, host: 10.0.0.1, port: 104, results: %s}"
 
 
 def write(tmp_path: Path, text: str) -> Path:
@@ -48,6 +51,19 @@ def test_an_environment_variable_overrides_the_file(tmp_path: Path) -> None:
         ("selection: {no_such_rule: 1}", ["selection.no_such_rule", "no such setting"]),
         ("destinations: [{name: a, ae_title: A, host: h}]", ["destinations.0.port", "required"]),
         ("log: {level: LOUD}", ["log.level", "'LOUD'", "INFO"]),
+        ("results: {captures: maybe}", ["results.captures", "'maybe'", "'single', 'multiframe' or 'none'"]),
+        ("results: {report: [comprehensive_3d, pdf]}", ["results.report.1", "'pdf'", "'basic_text'"]),
+        ("results: {report: [enhanced, enhanced]}", ["results.report", "each form may stand once"]),
+        ("results: {report: [], captures: none}", ["results.report = []", "captures"]),
+        ("results: {captures: multiframe, compression: jpeg}", ["results.compression", "'jpeg'", "'none'"]),
+        ("results: {language: fr}", ["results.language", "'fr'", "'zh'"]),
+        (f"destinations: [{PACS % '{pdf: perhaps}'}]", ["destinations.0.results.pdf", "'perhaps'", "boolean"]),
+        (f"destinations: [{PACS % '{pfd: true}'}]", ["destinations.0.results.pfd", "no such setting"]),
+        (f"destinations: [{PACS % '{language: de}'}]", ["destinations.0.results.language", "no such setting"]),
+        (
+            f"results: {{compression: jpeg}}\ndestinations: [{PACS % '{captures: multiframe}'}]",
+            ["destinations.pacs.results.compression", "'jpeg'", "'none'"],
+        ),
         ("- a\n- b\n", ["keys and values"]),
         ("node: {ae_title: [", ["not valid YAML"]),
         ("database_url: postgresql://node:secret@db/pulmonode", ["password", "PULMONODE_DATABASE_URL"]),
@@ -84,3 +100,16 @@ def test_two_destinations_of_one_name_are_refused(tmp_path: Path) -> None:
     one = "{name: pacs, ae_title: PACS, host: 10.0.0.1, port: 104}"
     with pytest.raises(ConfigError, match="each name may stand once"):
         load_settings(write(tmp_path, f"destinations: [{one}, {one}]"), {})
+
+
+def test_a_destination_gets_what_results_says_but_for_what_its_entry_says(tmp_path: Path) -> None:
+    own = PACS % "{report: [basic_text], pdf: false, segmentation: null}"
+    settings = load_settings(write(tmp_path, f"results: {{pdf: true, compression: jpeg}}\ndestinations: [{own}]"), {})
+    forms = settings.forms_of(settings.destinations[0])
+    assert forms == replace(settings.results.forms, report=(ReportForm.BASIC_TEXT,), pdf=False)
+    assert forms.compression is CaptureCompression.JPEG
+
+
+@pytest.mark.parametrize(("text", "form"), [("true", CaptureForm.SINGLE), ("false", CaptureForm.NONE)])
+def test_captures_may_still_be_true_or_false(tmp_path: Path, text: str, form: CaptureForm) -> None:
+    assert load_settings(write(tmp_path, f"results: {{captures: {text}}}"), {}).results.captures is form

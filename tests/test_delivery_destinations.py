@@ -7,7 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydicom.uid import SecondaryCaptureImageStorage, SegmentationStorage
+from pydicom.uid import (
+    BasicTextSRStorage,
+    Comprehensive3DSRStorage,
+    ComprehensiveSRStorage,
+    CTImageStorage,
+    EnhancedSRStorage,
+    SecondaryCaptureImageStorage,
+    SegmentationStorage,
+)
 
 from node.delivery.scu import Destination, SendResult, echo, parse_peer, send
 from node.delivery.statuses import Outcome, classify
@@ -121,6 +129,69 @@ def test_an_archive_that_takes_nothing_of_ours_is_not_asked_again(tmp_path: Path
 
     assert result.outcome is Outcome.REFUSED
     assert "accepts no Segmentation Storage" in result.message
+
+
+FORMS = (Comprehensive3DSRStorage, ComprehensiveSRStorage, EnhancedSRStorage, BasicTextSRStorage)
+
+
+def offer(forms: list[Path], destination: Destination, *others: Path) -> list[SendResult]:
+    """Send the first of several forms of one report, the others behind it, and further files."""
+    results: list[SendResult] = []
+    send(
+        [forms[0], *others],
+        destination,
+        calling_ae_title="PULMONODE",
+        timeout_s=TIMEOUT_S,
+        on_result=results.append,
+        other_forms={forms[0]: forms[1:]},
+    )
+    return results
+
+
+@pytest.mark.parametrize("place", range(4))
+def test_the_first_form_that_is_taken_is_sent_over_the_same_association(tmp_path: Path, place: int) -> None:
+    forms = [write_instance(tmp_path, sop_class) for sop_class in FORMS]
+    calls: list[Any] = []
+    with archive(classes=(*FORMS[place:], CTImageStorage), calls=calls) as destination:
+        results = offer(forms, destination, write_instance(tmp_path))
+
+    assert [result.path for result in results[:-1]] == forms[: place + 1]
+    assert [result.outcome for result in results] == [*[Outcome.REFUSED] * place, Outcome.STORED, Outcome.STORED]
+    assert all(result.is_about_class for result in results[:place])
+    assert len({association for association, _, _ in calls}) == 1
+    assert len(calls) == 2
+
+
+@pytest.mark.parametrize(
+    ("status", "is_next_tried"),
+    [(0x0122, True), (0xA900, True), (0xC000, True), (0x0111, False), (0x0124, False), (0xA700, False)],
+)
+def test_another_form_follows_only_a_refusal_of_this_one(tmp_path: Path, status: int, is_next_tried: bool) -> None:
+    """A duplicate is there already, out of resources passes: another form would be a second report."""
+    forms = [write_instance(tmp_path, sop_class) for sop_class in FORMS[:2]]
+    first = forms[0].stem
+    with archive(lambda e: status if e.request.AffectedSOPInstanceUID == first else 0, classes=FORMS) as destination:
+        results = offer(forms, destination)
+
+    assert len(results) == (2 if is_next_tried else 1)
+    assert (results[-1].outcome is Outcome.STORED) == is_next_tried
+
+
+@pytest.mark.parametrize("classes", [(CTImageStorage,), ()])
+def test_a_destination_that_takes_no_form_refuses_each(tmp_path: Path, classes: tuple[str, ...]) -> None:
+    forms = [write_instance(tmp_path, sop_class) for sop_class in FORMS]
+    with archive(classes=classes) as destination:
+        results = offer(forms, destination)
+
+    assert [(result.path, result.outcome) for result in results] == [(form, Outcome.REFUSED) for form in forms]
+    assert "accepts no Basic Text SR" in results[-1].message
+
+
+def test_a_destination_that_is_down_has_refused_no_form(tmp_path: Path) -> None:
+    forms = [write_instance(tmp_path, sop_class) for sop_class in FORMS]
+    (result,) = offer(forms, Destination("x", "X", "127.0.0.1", closed_port()))
+
+    assert (result.path, result.outcome, result.is_about_class) == (forms[0], Outcome.RETRY, False)
 
 
 def test_echo_is_answered() -> None:

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import shutil
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from pydicom import dcmread
-from pydicom.dataset import Dataset
+from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, ImplicitVRLittleEndian, RLELossless
 
 from node.delivery.outgoing import MAXIMUM_CONTEXTS, Outgoing, plan, syntax_for
 from node.delivery.scu import send_folder
 from node.delivery.statuses import Outcome
+from node.results.envelope import CAPTURE_JPEG, CAPTURE_JPEG_LS, ObjectKind
+from node.results.secondary_capture import CapturePicture, build_captures
 from tests.delivery_rig import PIXELS, TIMEOUT_S, archive, deliver, write_instance
+from tests.result_examples import CONTEXT, encoded, phantom_series
 
 
 def test_sending_twice_sends_the_same_bytes(tmp_path: Path) -> None:
@@ -46,6 +51,27 @@ def test_a_compressed_file_is_decoded_for_an_archive_that_takes_no_compression(t
     assert result.outcome is Outcome.STORED
     assert result.sop_instance_uid == path.stem
     assert PIXELS.tobytes() in calls[0][2]
+
+
+@pytest.mark.parametrize("kind", [CAPTURE_JPEG, CAPTURE_JPEG_LS])
+def test_a_compressed_capture_keeps_its_colours_when_it_is_decoded_on_the_way(tmp_path: Path, kind: ObjectKind) -> None:
+    rgb = np.zeros((64, 64, 3), np.uint8)
+    rgb[:32, :32], rgb[:32, 32:], rgb[32:, :32] = (230, 20, 20), (20, 230, 20), (20, 20, 230)
+    series = phantom_series()
+    (capture,) = build_captures(series, [CapturePicture(rgb, None, "Colours")], CONTEXT, kind=kind)
+    path = tmp_path / "capture.dcm"
+    path.write_bytes(encoded(capture))
+    calls: list[Any] = []
+    with archive(calls=calls) as destination:
+        (result,) = deliver([path], destination)
+
+    assert result.outcome is Outcome.STORED
+    arrived = dcmread(BytesIO(calls[0][2]), force=True)
+    arrived.file_meta = FileMetaDataset()
+    arrived.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    assert (arrived.PhotometricInterpretation, arrived.PlanarConfiguration) == ("RGB", 0)
+    assert arrived.LossyImageCompression == ("01" if kind is CAPTURE_JPEG else "00")
+    assert np.abs(arrived.pixel_array.astype(int) - rgb).max() <= (16 if kind is CAPTURE_JPEG else 0)
 
 
 def test_a_damaged_compressed_file_is_refused_and_the_next_one_is_sent(tmp_path: Path) -> None:

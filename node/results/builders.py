@@ -47,7 +47,7 @@ class Bench:
 
     def note(self, sentence: str) -> None:
         """Say in the reports that are made from now on what was left out."""
-        self.series = replace(self.series, notes=(*self.series.notes, sentence))
+        self.series = replace(self.series, notes=tuple(dict.fromkeys([*self.series.notes, sentence])))
 
     def primary(self) -> list[Dataset]:
         """List what the rest stands on: the report, if one was made, and the segmentation that it points into."""

@@ -143,17 +143,27 @@ def _made(bench: Bench, kinds: Collection[str]) -> dict[Kind, list[Dataset]]:
 def _sendable(
     made: Mapping[Kind, list[Dataset]], primary: Sequence[Dataset], headers: Sequence[Dataset]
 ) -> tuple[dict[Kind, list[Dataset]], list[str]]:
-    """Keep the kinds that are valid beside the primary objects, which must be; one sentence for each that is not."""
+    """Keep the kinds that are valid beside the primary objects, which must be; give one sentence for each other."""
+    try:
+        check(_joined(primary, *made.values()), headers)
+    except ResultError:
+        return _valid_alone(made, primary, headers)
+    return dict(made), []
+
+
+def _valid_alone(
+    made: Mapping[Kind, list[Dataset]], primary: Sequence[Dataset], headers: Sequence[Dataset]
+) -> tuple[dict[Kind, list[Dataset]], list[str]]:
+    """Find what is invalid; what is left must be valid together."""
     check(primary, headers)
     kept: dict[Kind, list[Dataset]] = {}
     left_out = []
     for kind, datasets in made.items():
         try:
-            check(_joined(primary, datasets), headers)
+            check(_joined(primary, *kept.values(), datasets), headers)
             kept[kind] = datasets
         except ResultError as error:
             left_out.append(f"no {kind}: {error}")
-    check(_joined((), *kept.values()), headers)  # among each other, such as a UID that stands twice
     return kept, left_out
 
 
