@@ -21,6 +21,7 @@ from node.results.checks import check
 from node.results.comparison import KnownNodule
 from node.results.context import ResultContext
 from node.results.forms import NOTICE_REPORT_KINDS, REPORT_KINDS, Kind
+from node.results.language import Language
 from node.results.legal_values import is_uid
 from node.results.notice import build_notice, orphan_header
 from node.results.picture_files import write_pictures
@@ -45,6 +46,8 @@ class Bundle:
         What the pictures of the page are drawn from; None for a notice.
     left_out
         One sentence for each kind that came out invalid; the notes of the report hold them too.
+    language
+        Of the page.
     """
 
     objects: tuple[tuple[str, Dataset], ...]
@@ -54,6 +57,7 @@ class Bundle:
     series: AssembledSeries | None = None
     findings: Findings | None = None
     left_out: tuple[str, ...] = ()
+    language: Language = Language.ENGLISH
 
 
 def analysed_bundle(
@@ -94,6 +98,7 @@ def analysed_bundle(
         series=bench.series,
         findings=bench.findings,
         left_out=tuple(left_out),
+        language=context.language,
     )
 
 
@@ -122,6 +127,7 @@ def notice_bundle(
         code=code,
         reason=reason,
         left_out=tuple(left_out),
+        language=context.language,
     )
 
 
@@ -192,7 +198,7 @@ def write_bundle(bundle: Bundle, folder: Path) -> None:
 
 def write_page(bundle: Bundle, folder: Path, known: Sequence[KnownNodule] = ()) -> None:
     """Write ``report.html``, and ``pictures/*.png`` where there is something to draw."""
-    page = build_html(bundle.series, bundle.findings, bundle.report, known)
+    page = build_html(bundle.series, bundle.findings, bundle.report, known, bundle.language)
     write_durably(folder / "report.html", [page.encode()])
     if bundle.series is not None and bundle.findings is not None:
         write_pictures(bundle.series, bundle.findings, folder / "pictures")
