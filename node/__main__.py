@@ -13,6 +13,7 @@ import warnings
 import typer
 
 from node.errors import ConfigError, PulmonodeError
+from node.log import hide_values_in_tracebacks
 
 EXIT_FAILED, EXIT_USAGE = 1, 2
 
@@ -38,6 +39,7 @@ def main() -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read when torch is loaded, here or in a child
     if not sys.warnoptions:
         warnings.simplefilter("ignore")  # pydicom's warnings show values of the data set, a patient's among them
+    hide_values_in_tracebacks()
     try:
         _application(sys.argv[1:])()
     except ConfigError as error:

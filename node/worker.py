@@ -22,6 +22,7 @@ from node.analysis.choice import ModelChoice
 from node.analysis.look import ends_cut_lungs
 from node.errors import PulmonodeError
 from node.job import job_from_json
+from node.log import configure_logging, hide_values_in_tracebacks
 from node.pipeline import process
 from node.results.bundle import Bundle, file_names
 
@@ -82,7 +83,8 @@ def main(arguments: list[str]) -> int:
     for ignored in (signal.SIGINT, signal.SIGTERM):
         signal.signal(ignored, signal.SIG_IGN)  # the node decides when we end: it closes our input, or kills us
     warnings.simplefilter("ignore")  # pydicom's warnings show values of the data set
-    logging.basicConfig(stream=sys.stderr, level=logging.WARNING)
+    configure_logging("WARNING", "text")
+    hide_values_in_tracebacks()
     answers, sys.stdout = sys.stdout, sys.stderr  # whatever a library prints must not reach the answers
     device, threshold, models = arguments
     try:
