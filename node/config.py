@@ -140,6 +140,7 @@ class ResultsSection(_Section):
     neighbours: int = Field(1, ge=0, le=5)
     page: bool = False
     known_nodules: Path | None = None
+    prior_reports: Path | None = None
 
     @property
     def forms(self) -> ResultForms:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -10,8 +10,9 @@ from typing import Any
 from node.results.context import PredecessorReport
 from node.results.forms import ResultForms, kinds_of, preferred
 from node.results.language import Language
+from node.results.prior import TrackedNodule
 
-_OPTIONAL_PATHS = ("known_nodules", "patient_facts")
+_OPTIONAL_PATHS = ("known_nodules", "patient_facts", "prior_report")
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,10 @@ class Job:
         JSON file of nodules that are known to be there, to be compared on the page.
     patient_facts
         JSON file of what the headers do not know of the patient; it need not exist.
+    prior_report
+        JSON or DICOM file of a prior report, whose nodules keep their tracking UIDs; it need not exist.
+    tracked
+        Nodules of the last report on this very series; a prior report that is handed in goes before them.
     """
 
     files: tuple[Path, ...]
@@ -57,6 +62,8 @@ class Job:
     page: bool = False
     known_nodules: Path | None = None
     patient_facts: Path | None = None
+    prior_report: Path | None = None
+    tracked: tuple[TrackedNodule, ...] = ()
     refusal: tuple[str, str] | None = None
     predecessor: PredecessorReport | None = None
 
@@ -67,6 +74,7 @@ def job_to_json(job: Job) -> dict[str, Any]:
     values["created_at"] = job.created_at.isoformat()
     for name in _OPTIONAL_PATHS:
         values[name] = str(values[name]) if values[name] else None
+    values["tracked"] = [asdict(nodule) for nodule in job.tracked]
     values["predecessor"] = vars(job.predecessor) if job.predecessor else None
     return values
 
@@ -83,12 +91,23 @@ def job_from_json(values: dict[str, Any]) -> Job:
             "output": Path(values["output"]),
             "created_at": datetime.fromisoformat(values["created_at"]),
             **{name: Path(values[name]) if values[name] else None for name in _OPTIONAL_PATHS},
+            "tracked": tuple(map(_tracked, values["tracked"])),
             "predecessor": PredecessorReport(**predecessor) if predecessor else None,
             "refusal": (refusal[0], refusal[1]) if refusal else None,
         }
     )
 
 
+def _tracked(values: dict[str, Any]) -> TrackedNodule:
+    return TrackedNodule(**values | {"center_lps_mm": tuple(values["center_lps_mm"])})
+
+
 def facts_file(folder: Path | None, study_instance_uid: str) -> Path | None:
     """Give the path where the facts on the patient of one study stand, if the settings name a folder."""
     return folder / f"{study_instance_uid}.json" if folder else None
+
+
+def prior_file(folder: Path | None, study_instance_uid: str) -> Path | None:
+    """Give the path of the prior report for one study, ``.dcm`` or else ``.json``, if the settings name a folder."""
+    document = folder / f"{study_instance_uid}.dcm" if folder else None
+    return document if document and document.is_file() else facts_file(folder, study_instance_uid)

@@ -24,6 +24,8 @@ from node.results.bundle import Bundle, analysed_bundle, notice_bundle, write_bu
 from node.results.comparison import known_nodules
 from node.results.context import ResultContext
 from node.results.forms import NOTICE_REPORT_KINDS, REPORT_KINDS
+from node.results.prior_documents import supplied_prior
+from node.results.tracking import with_tracking
 
 logger = logging.getLogger(__name__)
 
@@ -74,10 +76,13 @@ def _analysed_or_refused(
         return notice_bundle(readable_headers(job.files), error.code, str(error), context, job.kinds)
     except AnalysisError as error:
         return notice_bundle(readable_headers(job.files), error.reason_code, str(error), context, job.kinds)
+    prior = supplied_prior(job.prior_report, series)
+    frame_of_reference_uid = str(series.headers[0].get("FrameOfReferenceUID") or "")
+    context = with_tracking(context, findings.nodules, prior.nodules or job.tracked, frame_of_reference_uid)
     timed = replace(
         findings,
         timings_s={"assembly": assembly_s, **findings.timings_s},
-        warnings=(*findings.warnings, *supplied.warnings),
+        warnings=(*findings.warnings, *supplied.warnings, *prior.warnings),
     )
     return analysed_bundle(series, timed, context, kinds=job.kinds, neighbours=job.neighbours, clock=clock)
 

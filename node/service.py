@@ -206,12 +206,13 @@ def _worker_command(settings: Settings) -> list[str]:
     ]
 
 
-def _recipients(settings: Settings) -> tuple[Recipient, ...]:
+def recipients_of(settings: Settings) -> tuple[Recipient, ...]:
+    """Say which kinds of results each destination gets."""
     forms = {destination.name: settings.forms_of(destination) for destination in settings.destinations}
     return tuple(Recipient(name, frozenset(kinds_of(wanted)), ladders_of(wanted)) for name, wanted in forms.items())
 
 
-def _kinds(settings: Settings, recipients: Sequence[Recipient]) -> tuple[str, ...]:
+def kinds_for(settings: Settings, recipients: Sequence[Recipient]) -> tuple[str, ...]:
     """List the kinds that somebody gets, in the order of the table; without a recipient those of the defaults."""
     if not recipients:
         return kinds_of(preferred(settings.results.forms))
@@ -219,13 +220,13 @@ def _kinds(settings: Settings, recipients: Sequence[Recipient]) -> tuple[str, ..
 
 
 def _analysis_rules(settings: Settings) -> AnalysisRules:
-    recipients = _recipients(settings)
+    recipients = recipients_of(settings)
     return AnalysisRules(
         data_dir=settings.data_dir.absolute(),
         software_version=version("pulmonode"),
         station_name=settings.node.ae_title,
         recipients=recipients,
-        kinds=_kinds(settings, recipients),
+        kinds=kinds_for(settings, recipients),
         attempts=settings.analysis.attempts,
         timeout_s=settings.analysis.timeout_s,
         neighbours=settings.results.neighbours,
@@ -235,6 +236,7 @@ def _analysis_rules(settings: Settings) -> AnalysisRules:
         page=settings.results.page,
         known_nodules=settings.results.known_nodules,
         patient_facts=settings.analysis.patient_facts and settings.analysis.patient_facts.absolute(),
+        prior_reports=settings.results.prior_reports and settings.results.prior_reports.absolute(),
     )
 
 

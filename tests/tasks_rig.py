@@ -93,6 +93,7 @@ class Node:
                 "notices": True,
                 "page": False,
                 "known_nodules": None,
+                "prior_reports": None,
                 "patient_facts": None,
                 **changes,
             }

@@ -67,3 +67,20 @@ def test_without_notices_a_refused_series_sends_nothing(node: Node) -> None:
     node.analyse(at(2), notices=False)
     assert node.series("1.1").state is SeriesState.REFUSED
     assert node.ledger.deliveries.due("pacs", at(10)) == ()
+
+
+def test_an_analysis_made_again_knows_the_nodules_of_the_last_report_also_past_a_notice(node: Node) -> None:
+    nodule = {"tracking_uid": "2.25.4711", "center_lps_mm": [1.0, 2.0, 3.0], "mean_diameter_mm": 8.0}
+    notice = analysed(code="SLICE_GAP", reason="a gap", report={"nodules": None}, results=[result("9.2")])
+    node.answers = [analysed(report={"nodules": [nodule]}), notice, analysed(results=[result("9.3")])]
+    node.receive(slices("1.1"), START)
+    node.complete(at(1))
+    node.analyse(at(2))
+    for again, late in enumerate((40, 41), start=1):
+        node.receive([ct_slice("1.1", late)], at(100 * again), f"a{late}")
+        node.complete(at(100 * again + 61))
+        node.analyse(at(100 * again + 62))
+    first, second, third = node.jobs
+    assert first["tracked"] == []
+    assert second["tracked"] == third["tracked"]
+    assert (third["tracked"][0]["tracking_uid"], third["tracked"][0]["diameter_mm"]) == ("2.25.4711", 8.0)

@@ -18,7 +18,7 @@ from node.commands.options import ConfigOption, JsonOption, read_settings
 from node.config import Settings
 from node.errors import ConfigError, NoImages
 from node.folder import FolderScan, digest_of_files, opened, scan
-from node.job import Job, facts_file
+from node.job import Job, facts_file, prior_file
 from node.pipeline import process
 from node.results.bundle import Bundle, file_names
 from node.results.context import DISCLAIMER
@@ -32,6 +32,10 @@ FactsOption = Annotated[
     Path | None,
     typer.Option("--facts", metavar="FILE", help="JSON of what no header knows: family_history, emphysema, ..."),
 ]
+PriorOption = Annotated[
+    Path | None,
+    typer.Option("--prior", metavar="FILE", help="Prior report, JSON or DICOM: nodules keep their tracking UIDs."),
+]
 OutputOption = Annotated[Path, typer.Option("--output", help="Folder for the results.")]
 
 
@@ -40,16 +44,18 @@ def run(
     output: OutputOption,
     as_json: JsonOption = False,
     facts: FactsOption = None,
+    prior: PriorOption = None,
     config: ConfigOption = None,
 ) -> None:
     """Analyse the best chest CT series of a folder; exit 3 when there is none that can be read."""
     settings = read_settings(config)
-    if facts is not None and not facts.is_file():
-        raise ConfigError(f"--facts {facts}: there is no such file")
+    for option, file in (("--facts", facts), ("--prior", prior)):
+        if file is not None and not file.is_file():
+            raise ConfigError(f"{option} {file}: there is no such file")
     _make(output)
     with opened(folder) as files:
         job = _job(scan(files), output, settings)
-        job = replace(job, patient_facts=facts or job.patient_facts)
+        job = replace(job, patient_facts=facts or job.patient_facts, prior_report=prior or job.prior_report)
         analyser = Analyser.create(settings.device, settings.analysis.threshold, settings.model_choice)
         with Console(stderr=True).status("analysing"):
             bundle = process(job, analyser)
@@ -77,7 +83,7 @@ def _job(found: FolderScan, output: Path, settings: Settings) -> Job:
     summaries = [summarize(found.headers(uid)) for uid in found.series]
     selection = select(summaries, settings.selection)
     uid = selection.chosen or selection.nearest or next(iter(found.series), None)
-    files = found.files(uid) if uid else ()
+    files, study_uid = (found.files(uid), found.study_of(uid)) if uid else ((), "")
     job = Job(
         files=files,
         output=output,
@@ -91,7 +97,8 @@ def _job(found: FolderScan, output: Path, settings: Settings) -> Job:
         ohif_tracking=settings.results.ohif_tracking,
         page=True,
         known_nodules=settings.results.known_nodules,
-        patient_facts=facts_file(settings.analysis.patient_facts, found.study_of(uid) if uid else ""),
+        patient_facts=facts_file(settings.analysis.patient_facts, study_uid),
+        prior_report=prior_file(settings.results.prior_reports, study_uid),
     )
     if uid is None:
         return replace(job, refusal=(NoImages.code, f"no DICOM image in the folder ({found.other_files} other files)"))

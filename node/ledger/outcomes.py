@@ -86,6 +86,16 @@ class OutcomeLedger:
         with self._engine.connect().execution_options(read_only=True) as connection:
             return connection.scalar(query)
 
+    def last_analysis(self, series_instance_uid: str) -> dict[str, Any] | None:
+        """Give the content of the last report.json of a series that says what was found; a notice does not."""
+        query = (
+            select(analyses.c.report)
+            .where(analyses.c.series_instance_uid == series_instance_uid, analyses.c.status == SeriesState.ANALYSED)
+            .order_by(analyses.c.id.desc())
+        )
+        with self._engine.connect().execution_options(read_only=True) as connection:
+            return connection.scalar(query)
+
     def result_series(self) -> frozenset[str]:
         """Give the Series Instance UID of everything this node ever made, so that it is never analysed."""
         with self._engine.connect().execution_options(read_only=True) as connection:

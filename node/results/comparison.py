@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import dist
 from pathlib import Path
@@ -85,12 +85,27 @@ def compare(known: Sequence[KnownNodule], nodules: Sequence[Found]) -> list[Matc
     A mark finds a nodule when it lies within half its diameter; a mark finds one nodule only.
     """
     pairs = [(dist(k.center_lps_mm, n.center_lps_mm), a, b) for a, k in enumerate(known) for b, n in enumerate(nodules)]
+    found = one_to_one(pair for pair in pairs if pair[0] <= known[pair[1]].diameter_mm / 2)
+    return [_match(k, nodules, found.get(a)) for a, k in enumerate(known)]
+
+
+def one_to_one(pairs: Iterable[tuple[float, int, int]]) -> dict[int, tuple[int, float]]:
+    """Pair two lists, nearest first, each member once.
+
+    Parameters
+    ----------
+    pairs
+        Distance, place in the first list, place in the second, of all that may be paired.
+
+    Returns
+    -------
+    By place in the first list: place in the second, and the distance.
+    """
     found: dict[int, tuple[int, float]] = {}
     for distance, a, b in sorted(pairs):
-        free = a not in found and all(b != mark for mark, _ in found.values())
-        if free and distance <= known[a].diameter_mm / 2:
+        if a not in found and all(b != taken for taken, _ in found.values()):
             found[a] = (b, distance)
-    return [_match(k, nodules, found.get(a)) for a, k in enumerate(known)]
+    return found
 
 
 def other_marks(matches: Sequence[Match[Found]], nodules: Sequence[Found]) -> list[Found]:

@@ -114,6 +114,14 @@ WARNINGS: Final = MappingProxyType(
             "nicht verwendete Angaben zum Patienten: {text}",
             "未使用的患者资料：{text}",
         ),
+        "the prior report was not used: {text}": (
+            "der Vorbefund wurde nicht verwendet: {text}",
+            "未使用既往报告：{text}",
+        ),
+        "{count} nodule(s) of the prior report lie in another frame of reference: not compared": (
+            "{count} Rundherd(e) des Vorbefundes liegen in einem anderen Bezugssystem: nicht verglichen",
+            "既往报告中的{count}个结节位于其他坐标系：未比较",
+        ),
         "age": ("Alter", "年龄"),
         "sex": ("Geschlecht", "性别"),
         "family history": ("Familienanamnese", "家族史"),

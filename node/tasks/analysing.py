@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from node.errors import PulmonodeError, ResultError
-from node.job import Job, facts_file, job_to_json
+from node.job import Job, facts_file, job_to_json, prior_file
 from node.ledger.ledger import Ledger
 from node.ledger.records import OutcomeRecord, Recipient, ResultRecord, SeriesRecord
 from node.results.context import PredecessorReport
 from node.results.language import Language
+from node.results.prior import tracked_nodules
 from node.series.states import SeriesState
 
 logger = logging.getLogger(__name__)
@@ -59,6 +60,7 @@ class AnalysisRules:
     page: bool
     known_nodules: Path | None
     patient_facts: Path | None
+    prior_reports: Path | None
 
 
 class AnalysisTask:
@@ -123,6 +125,8 @@ class AnalysisTask:
             page=self._rules.page,
             known_nodules=self._rules.known_nodules,
             patient_facts=facts_file(self._rules.patient_facts, record.study_instance_uid),
+            prior_report=prior_file(self._rules.prior_reports, record.study_instance_uid),
+            tracked=tracked_nodules(self._ledger.outcomes.last_analysis(uid) or {"nodules": None}),
             refusal=refusal,
             predecessor=PredecessorReport(last.sop_class_uid, last.sop_instance_uid, last.result_series_uid)
             if last
