@@ -152,6 +152,14 @@ def test_slices_get_smaller_before_any_is_left_out(series: AssembledSeries, find
     assert {measuring_slice(nodule) for nodule in findings.nodules} <= set(narrow.slices)
 
 
+def test_many_nodules_do_not_burst_the_page(series: AssembledSeries, findings: Findings) -> None:
+    fine = slice_plan(series, findings).fine
+    measured = {measuring_slice(nodule) for nodule in findings.nodules}
+    assert set(fine) > measured
+    assert set(slice_plan(series, findings, 40_000).fine) == measured
+    assert slice_plan(series, findings, 10_000).fine == ()
+
+
 def test_a_page_of_three_hundred_slices_stays_below_25_megabytes() -> None:
     assert MOST_BYTES * 4 / 3 < 24.5e6  # base64; the rest of a page is about half a megabyte
 

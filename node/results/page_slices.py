@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import base64
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -15,6 +16,7 @@ from PIL import Image
 from models.findings import Findings, Nodule
 from node.assembly.assembled import AssembledSeries
 from node.results.drawing import colour_of
+from node.results.language import Language
 from node.results.picture_files import jpeg
 from node.results.pictures import (
     SliceFrame,
@@ -43,14 +45,17 @@ Points = list[list[float]]
 
 @dataclass(frozen=True)
 class SlicePlan:
-    """Which slices are carried, and how wide those are that show no nodule (pixels); every ``step``-th is there."""
+    """Which slices are carried, every ``step``-th; which as fine as their source; how many pixels wide the others."""
 
     slices: tuple[int, ...]
+    fine: tuple[int, ...]
     side: int
     step: int
 
 
-def viewer_data(series: AssembledSeries, findings: Findings, plan: SlicePlan) -> dict[str, Any]:
+def viewer_data(
+    series: AssembledSeries, findings: Findings, plan: SlicePlan, language: Language = Language.ENGLISH
+) -> dict[str, Any]:
     """Give all that the slice viewer needs, as plain JSON values.
 
     Outlines and axes are lists of x, y in source pixels from the outer corner; letters stand for the
@@ -58,7 +63,7 @@ def viewer_data(series: AssembledSeries, findings: Findings, plan: SlicePlan) ->
     """
     rows, columns = SliceFrame(series, 0, 1).source_shape
     spacing = series.volume.spacing_kji_mm
-    near = set(key_slices(findings))
+    pictures = {k: _fine(series, k) if k in plan.fine else _small(series, k, plan.side) for k in plan.slices}
     return {
         "rows": rows,
         "columns": columns,
@@ -66,7 +71,14 @@ def viewer_data(series: AssembledSeries, findings: Findings, plan: SlicePlan) ->
         "letters": list(edge_letters(series.volume)),
         "knots_hu": list(KNOTS_HU),
         "knots_grey": list(KNOTS_GREY),
-        "slices": [_slice(series, findings, k, None if k in near else plan.side) for k in plan.slices],
+        "slices": [
+            {
+                "jpeg": base64.b64encode(pictures[k]).decode("ascii"),
+                "name": f"{image_number(series, k, language)}, z = {series.volume.to_patient((k, 0, 0))[2]:.1f} mm",
+                "marks": _marks(findings, SliceFrame(series, k, 1)),
+            }
+            for k in plan.slices
+        ],
         "nodules": [
             {"id": n.id, "colour": _hex(n), "slice": plan.slices.index(measuring_slice(n))} for n in findings.nodules
         ],
@@ -79,16 +91,15 @@ def slice_plan(series: AssembledSeries, findings: Findings, most_bytes: int = MO
     Every slice is there as long as 256 pixels of width are left to each; of a longer series every
     second, third, ... one, and always those on which a nodule was measured.
     """
-    total = len(series.frames)
-    near = _estimate(series, key_slices(findings), _LARGEST_SIDE, _QUALITY_NEAR) if findings.nodules else 0.0
-    room = max(most_bytes - near, most_bytes / 4)
+    total, fine = len(series.frames), _fine_slices(series, findings, most_bytes / 2)
+    room = most_bytes - _estimate(fine, partial(_fine, series))
     for side in _SIDES:
-        needed = _estimate(series, range(total), side, _QUALITY)
+        needed = _estimate(range(total), partial(_small, series, side=side))
         if needed <= room:
-            return SlicePlan(tuple(range(total)), side, 1)
+            return SlicePlan(tuple(range(total)), fine, side, 1)
     step = math.ceil(needed / room)
     measured = {measuring_slice(nodule) for nodule in findings.nodules}
-    return SlicePlan(tuple(sorted({*range(0, total, step), *measured})), side, step)
+    return SlicePlan(tuple(sorted({*range(0, total, step), *measured})), fine, side, step)
 
 
 def companded(hu: npt.NDArray[np.int16]) -> npt.NDArray[np.uint8]:
@@ -98,11 +109,32 @@ def companded(hu: npt.NDArray[np.int16]) -> npt.NDArray[np.uint8]:
     return np.asarray(table[np.clip(hu, low, high).astype(np.int32) - low])
 
 
-def _estimate(series: AssembledSeries, slices: Sequence[int], side: int, quality: int) -> float:
+def _fine_slices(series: AssembledSeries, findings: Findings, most_bytes: float) -> tuple[int, ...]:
+    """Measuring slices with their neighbours; where these are too many, without; or none."""
+    for neighbours in (1, 0):
+        slices = key_slices(findings, neighbours)
+        if _estimate(slices, partial(_fine, series)) <= most_bytes:
+            return slices
+    return ()
+
+
+def _estimate(slices: Sequence[int], encoded: Callable[[int], bytes]) -> float:
     """Bytes of all slices, from a few of them."""
+    if not slices:
+        return 0.0
     chosen = np.unique(np.linspace(0, len(slices) - 1, min(_SAMPLES, len(slices))).round().astype(int))
-    sizes = [len(_encoded(series, slices[place], side, quality)) for place in chosen]
+    sizes = [len(encoded(slices[place])) for place in chosen]
     return len(slices) * sum(sizes) / len(sizes)
+
+
+def _fine(series: AssembledSeries, k: int) -> bytes:
+    """A slice near a nodule."""
+    return _encoded(series, k, _LARGEST_SIDE, _QUALITY_NEAR)
+
+
+def _small(series: AssembledSeries, k: int, side: int) -> bytes:
+    """Any other slice."""
+    return _encoded(series, k, side, _QUALITY)
 
 
 def _encoded(series: AssembledSeries, k: int, side: int, quality: int) -> bytes:
@@ -111,16 +143,8 @@ def _encoded(series: AssembledSeries, k: int, side: int, quality: int) -> bytes:
     return jpeg(np.asarray(grey), quality)
 
 
-def _slice(series: AssembledSeries, findings: Findings, k: int, side: int | None) -> dict[str, Any]:
-    """One slice; without ``side`` as fine as its source."""
-    encoded = _encoded(series, k, side, _QUALITY) if side else _encoded(series, k, _LARGEST_SIDE, _QUALITY_NEAR)
-    z_mm = series.volume.to_patient((k, 0, 0))[2]
-    frame = SliceFrame(series, k, 1)
-    return {
-        "jpeg": base64.b64encode(encoded).decode("ascii"),
-        "name": f"{image_number(series, k)}, z = {z_mm:.1f} mm",
-        "marks": [_mark(nodule, frame) for nodule in findings.nodules if outlined_on(nodule, k)],
-    }
+def _marks(findings: Findings, frame: SliceFrame) -> list[dict[str, Any]]:
+    return [_mark(nodule, frame) for nodule in findings.nodules if outlined_on(nodule, frame.k)]
 
 
 def _mark(nodule: Nodule, frame: SliceFrame) -> dict[str, Any]:

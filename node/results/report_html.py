@@ -72,7 +72,7 @@ def build_html(
     if series is None or findings is None:
         return environment.get_template("notice.html.j2").render(page | _refused(report, language))
     page |= _result(series, findings, report, language)
-    page |= _viewers(series, findings) | _stills(series, findings) | _comparison(known, findings)
+    page |= _viewers(series, findings, language) | _stills(series, findings) | _comparison(known, findings)
     return environment.get_template("report.html.j2").render(page)
 
 
@@ -110,17 +110,18 @@ def _count(findings: Findings, language: Language) -> str:
     return translated(language, count_text(findings))
 
 
-def _viewers(series: AssembledSeries, findings: Findings) -> dict[str, Any]:
+def _viewers(series: AssembledSeries, findings: Findings, language: Language) -> dict[str, Any]:
     """What script turns and leafs through, and still pictures for those who have none."""
     plan = slice_plan(series, findings)
     scene = lung_scene(findings.lungs, series.volume, findings.nodules)
     return {
-        "viewer": viewer_data(series, findings, plan),
+        "viewer": viewer_data(series, findings, plan, language),
         "plan": plan,
         "net": lung_net(scene),
         "lungs": _still_lungs(scene),
         "still_slices": [
-            jpeg_uri(slice_picture(series, findings, k)) for k in _still_slices(findings, plan)[:_MOST_STILL_SLICES]
+            jpeg_uri(slice_picture(series, findings, k, language=language))
+            for k in _still_slices(findings, plan)[:_MOST_STILL_SLICES]
         ],
     }
 

@@ -93,7 +93,6 @@ LAYOUT: Final = MappingProxyType(
         "next, previous nodule": ("nächster, voriger Rundherd", "下一个、上一个结节"),
         "marks on or off": ("Markierungen an oder aus", "显示或隐藏标记"),
         "window": ("Fenster", "窗"),
-        "arrows": ("Pfeile", "方向键"),
         "The keys act when the picture or a control below it has the focus. The wheel and dragging change the slice.": (
             "Die Tasten wirken, wenn Bild oder Bedienung den Fokus haben. Rad und Ziehen wechseln die Schicht.",
             "图像或其下方控件获得焦点时按键有效。滚轮和拖动也可切换层面。",
