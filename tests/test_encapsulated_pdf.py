@@ -15,6 +15,7 @@ from models.findings import Findings, LungRads
 from node.assembly.assembled import AssembledSeries
 from node.results.context import DISCLAIMER
 from node.results.encapsulated_pdf import build_pdf
+from node.results.language import Language
 from node.results.report_html import build_html
 from node.results.report_json import report_of
 from node.results.wording import NO_NODULE
@@ -120,6 +121,24 @@ def test_no_nodule_is_no_negative_result(series: AssembledSeries, findings: Find
     built = build_pdf(series, none, report(series, none), CONTEXT)
     assert NO_NODULE in text_of(built, tmp_path)
     assert page_count(built, tmp_path) <= 2
+
+
+@pytest.mark.parametrize(
+    ("language", "sentences"),
+    [
+        (Language.GERMAN, ["Nur für Demonstration", "Jeder Rundherd von nahem", "Rundherd 1: ", "Seite 1 von"]),
+        (Language.CHINESE, ["仅供演示和研究", "各结节放大图", "实性", "第1页"]),
+    ],
+)
+def test_the_pdf_speaks_the_language_of_the_report(
+    series: AssembledSeries, findings: Findings, tmp_path: Path, language: Language, sentences: list[str]
+) -> None:
+    built = build_pdf(series, findings, report(series, findings), replace(CONTEXT, language=language))
+    said = text_of(built, tmp_path)
+    for sentence in sentences:
+        assert sentence in said
+    assert "20.0 × 20.0" in said
+    assert built.DocumentTitle.isascii()
 
 
 def test_words_with_angle_brackets_are_written_as_they_are(
