@@ -24,6 +24,7 @@ from pydicom.sr.coding import Code
 from models.findings import ModelIdentity
 from node.assembly.assembled import AssembledSeries
 from node.results import codes
+from node.results.character_sets import DEFAULT_REPERTOIRE
 from node.results.context import CODING_SCHEME, MANUFACTURER, MODEL_NAME, ResultContext
 from node.results.envelope import ObjectKind, complete, device_uid
 from node.results.language import Language
@@ -181,9 +182,10 @@ def writable(source: SourceAttributes, document: Dataset) -> SourceAttributes:
     words = "".join(str(element.value) for element in document.iterall() if element.VR == "UT")
     if words.isascii():
         return source
-    codec = python_encoding.get(str(source.dataset.get("SpecificCharacterSet", "")))
+    declared = str(source.dataset.get("SpecificCharacterSet", ""))
     try:
-        return source if codec and words.encode(codec) else source.in_utf8()
+        can_be_written = declared not in DEFAULT_REPERTOIRE and words.encode(python_encoding[declared])
+        return source if can_be_written else source.in_utf8()
     except UnicodeEncodeError:
         return source.in_utf8()
 
