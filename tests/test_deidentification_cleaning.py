@@ -28,6 +28,8 @@ from tests.deidentification_examples import Double, encoded, instance, item_of, 
         ("call 0551 123 456 for the report", "for the report"),
         ("LOW DOSE\r\nLUNG\\CHEST", "LOW DOSE LUNG CHEST"),
         ("no nodule", "no nodule"),
+        ("3 nodules detected in 7 DOE", "3 nodules detected in"),
+        ("Lung-RADS v2022 4B, seen by DOE", "Lung-RADS v2022 4B, seen by"),
     ],
 )
 def test_words_of_protocols_and_measures_stay(text: str, left: str) -> None:
@@ -63,6 +65,7 @@ def cleaned(value: str, scheme: str, meaning: str) -> tuple[str, str, str]:
 
 def test_a_code_of_the_standard_stays_with_the_meaning_that_the_standard_has() -> None:
     assert cleaned("39607008", "SCT", "Lung") == ("39607008", "SCT", "Lung")
+    assert cleaned("39607008", "SCT", "Both lungs") == ("39607008", "SCT", "Both lungs")
     assert cleaned("121106", "DCM", "Comment of DOE") == ("121106", "DCM", "Comment")
 
 

@@ -30,10 +30,13 @@ LOCAL_SCHEME: Final = "99LOCAL"  # what stands for every other one: a designator
 _UNITS: Final = r"cm|gy|hu|kev|kg|kv|kvp|ma|mas|mg|mgy|ml|mm|mm2|mm3|ms|msv|mv|s|sec|um|%"
 _NUMBER: Final = r"[+-]?\d{1,4}(?:[.,]\d{1,3})?"
 _COUNTED: Final = "category|finding|lesion|nodule|phase|recon|scan|segment|series|view"  # these carry a small number
-# In this order: a measure, a counted thing, a kernel (B30f), "without", a word, a mark that joins words.
+_CATEGORY: Final = r"(?<!\w)lung-?rads(?:\s(?:v\d{4}|[0-4][abx]?))*(?!\w)"  # a score, and its values
+# In this order: a measure, a counted thing, a score, a kernel (B30f), "without", a word, a mark that joins words.
 _PIECE: Final = re.compile(
     rf"(?P<measure>(?<![\w.]){_NUMBER}(?:\s?[x*]\s?{_NUMBER})*\s?(?:{_UNITS})(?!\w))"
     rf"|(?P<counted>(?<!\w)(?:{_COUNTED})s?\s\d{{1,2}}(?!\w|[.,/:-]\w))"
+    rf"|(?P<count>(?<![\w.,/:-])\d{{1,2}}\s(?=(?:{_COUNTED})s?(?!\w)))"
+    rf"|(?P<category>{_CATEGORY})"
     r"|(?P<kernel>(?<!\w)[bhiuqd][rlvf]?\d{2}[fs]?(?!\w))"
     r"|(?P<without>(?<!\w)w/o(?!\w))"
     r"|(?P<word>[^\W\d_]+(?:\d+[^\W\d_]*)*)"
@@ -92,18 +95,20 @@ def _is_legal(scheme: str, value: str) -> bool:
 
 
 def _meaning(scheme: str, value: str, meaning: str) -> str:
-    """Give a meaning that PS3.16 has for the code, the one that was there if it is one of them; else what is clean."""
+    """Keep a meaning that PS3.16 has for the code, or that is clean; else give that of PS3.16, or what is clean of it."""
     known = _meanings(scheme).get(value, ())
-    same = [text for text in known if text.casefold() == meaning.casefold()]
+    clean = cleaned_text(meaning)
+    if clean == meaning or meaning.casefold() in {text.casefold() for text in known}:
+        return meaning
     unit = value if scheme == "UCUM" else REMOVED  # a unit is its own meaning
-    return next(iter([*same, *known]), None) or cleaned_text(meaning) or unit
+    return next(iter(known), None) or clean or unit
 
 
 def _kept(match: re.Match[str]) -> str:
     text = match.group()
-    if match.lastgroup in {"measure", "counted", "kernel", "without", "mark"}:
-        return text
-    return text if match.lastgroup == "word" and text.casefold() in _vocabulary() else " "
+    if match.lastgroup == "word":
+        return text if text.casefold() in _vocabulary() else " "
+    return " " if match.lastgroup == "other" else text
 
 
 @lru_cache(maxsize=1)
