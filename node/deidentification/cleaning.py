@@ -95,7 +95,7 @@ def _is_legal(scheme: str, value: str) -> bool:
 
 
 def _meaning(scheme: str, value: str, meaning: str) -> str:
-    """Keep a meaning that PS3.16 has for the code, or that is clean; else give that of PS3.16, or what is clean of it."""
+    """Keep a meaning that PS3.16 has for the code, or that is clean; else that of PS3.16, or what is clean of it."""
     known = _meanings(scheme).get(value, ())
     clean = cleaned_text(meaning)
     if clean == meaning or meaning.casefold() in {text.casefold() for text in known}:
