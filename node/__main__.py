@@ -28,6 +28,7 @@ COMMANDS = {
     "retry": "Put a failed analysis or delivery back in line.",
     "deidentify": "Take the person out of a folder of DICOM (PS3.15 Annex E), or verify such a folder.",
     "reidentify": "Give what a remote worker returned its patient back, by the vault.",
+    "export": "Export what was analysed for research, without anything that identifies.",
     "weights": "List, import and verify the weights of models.",
     "train": "Train and evaluate models: the tasks of `python -m training`.",
 }

@@ -27,7 +27,7 @@ ROOMS = (
 
 # Modules directly under node/: what they may know of the rooms.
 GROUND = {"errors", "durable", "malformed"}  # every room may import these; they import no room
-JOINTS = {"service", "pipeline", "worker", "demo", "__main__"}  # they know every stage
+JOINTS = {"service", "pipeline", "worker", "demo", "export", "__main__"}  # they know every stage
 
 
 def modules(package: str) -> Iterator[Path]:
