@@ -250,6 +250,13 @@ def test_the_page_speaks_the_language_it_is_told(
     assert "20.0 × 20.0" in page.said()
 
 
+def test_found_against_known_is_told_in_the_language_of_the_page(series: AssembledSeries, findings: Findings) -> None:
+    page = Page(build_html(series, findings, REPORT, known_from(findings)[:1], Language.GERMAN))
+    assert "gefunden, Rundherd 1" in page.said()
+    assert "Andere Markierungen: 2, 3." in page.said()
+    assert "Found against known" not in page.said()
+
+
 # Not processed
 
 
@@ -275,7 +282,7 @@ def test_a_volume_without_findings_is_not_processed(series: AssembledSeries) -> 
 def test_found_and_missed_are_told_apart(series: AssembledSeries, findings: Findings) -> None:
     known = [*known_from(findings)[:2], KnownNodule((0.0, 0.0, 0.0), 6.0, "ground_glass")]
     said = Page(build_html(series, findings, REPORT, known)).said()
-    assert "2 of 3 known nodules were marked within half their diameter; 1 other mark (nodule 3)." in said
+    assert "2 of 3 known nodules were marked within half their diameter. Other marks: 3." in said
     assert said.count("missed") == 1
     assert "ground glass" in said
 

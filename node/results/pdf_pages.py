@@ -96,7 +96,11 @@ def _story(
         *_section(say("Read this first"), _listed(content.warnings, look), look),
         *_section(say("Nodules"), nodules, look),
         *_section(say("Risk and follow-up"), _listed(content.advice, look), look),
-        *_section(say("Where the nodules are"), _in_rows(maps, _map_height(maps), look), look),
+        *_section(
+            say("Where the nodules are" if content.rows else "Looking through the lungs"),
+            _in_rows(maps, _map_height(maps), look),
+            look,
+        ),
         *_section(say("Each nodule from near"), _in_rows(close_ups, _CLOSE_UP, look), look),
         *_section(say("Limits"), _listed(content.limits, look), look),
         *_section(say("Models"), [_model_table(content, look)], look),

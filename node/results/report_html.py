@@ -72,7 +72,7 @@ def build_html(
     if series is None or findings is None:
         return environment.get_template("notice.html.j2").render(page | _refused(report, language))
     page |= _result(series, findings, report, language)
-    page |= _viewers(series, findings, language) | _stills(series, findings) | _comparison(known, findings)
+    page |= _viewers(series, findings, language) | _stills(series, findings) | _comparison(known, findings, language)
     return environment.get_template("report.html.j2").render(page)
 
 
@@ -159,16 +159,17 @@ def _with_aspect(picture: Picture) -> tuple[str, float]:
     return jpeg_uri(picture), picture.shape[1] / picture.shape[0]
 
 
-def _comparison(known: Sequence[KnownNodule], findings: Findings) -> dict[str, Any]:
+def _comparison(known: Sequence[KnownNodule], findings: Findings, language: Language) -> dict[str, Any]:
     matches = compare(known, findings.nodules)
     others = [nodule.id for nodule in other_marks(matches, findings.nodules)]
-    return {"matches": [_compared(match) for match in matches], "others": others}
+    return {"matches": [_compared(match, language) for match in matches], "others": others}
 
 
-def _compared(match: Match[Nodule]) -> dict[str, str]:
+def _compared(match: Match[Nodule], language: Language) -> dict[str, str]:
     known, nodule = match.known, match.nodule
     place = ", ".join(f"{coordinate:.0f}" for coordinate in known.center_lps_mm)
-    row = {"place": place, "kind": known.kind.replace("_", " ") or "not known", "diameter": f"{known.diameter_mm:.1f}"}
+    kind = translated(language, known.kind.replace("_", " ") or "not known")
+    row = {"place": place, "kind": kind, "diameter": f"{known.diameter_mm:.1f}"}
     if nodule is None or match.distance_mm is None:
         return row | {"found": "", "distance": "", "measured": "", "type": ""}
     measured = nodule_row(nodule)
@@ -176,5 +177,5 @@ def _compared(match: Match[Nodule]) -> dict[str, str]:
         "found": measured.number,
         "distance": f"{match.distance_mm:.1f}",
         "measured": measured.mean_mm,
-        "type": measured.type,
+        "type": translated(language, measured.type),
     }

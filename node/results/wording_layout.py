@@ -58,6 +58,7 @@ LAYOUT: Final = MappingProxyType(
             "结节{number}，平均直径{mm} mm，测量层面",
         ),
         "Where the nodules are": ("Wo die Rundherde sind", "结节位置图"),
+        "Looking through the lungs": ("Blick durch die Lunge", "肺投影图"),
         "coronal, highest HU inside the lungs": ("koronal, höchste HU in der Lunge", "冠状位，肺内最大密度投影"),
         "axial, highest HU inside the lungs": ("axial, höchste HU in der Lunge", "轴位，肺内最大密度投影"),
         "Three planes through nodule 1": ("Drei Ebenen durch Rundherd 1", "结节1的三个平面"),
@@ -124,6 +125,23 @@ LAYOUT: Final = MappingProxyType(
             "gemessenen Volumen, kleinste etwas größer.",
             "拖动或方向键旋转，Home键回到正面。每个结节显示为与其测量体积相同的球，很小的略放大。",
         ),
+        # found against known
+        "Found against known": ("Gefunden gegen bekannt", "与已知结节对比"),
+        "{found} of {count} known nodules were marked within half their diameter.": (
+            "{found} von {count} bekannten Rundherden wurden innerhalb ihres halben Durchmessers markiert.",
+            "{count}个已知结节中有{found}个在其半径内被标记。",
+        ),
+        "Other marks: {numbers}.": ("Andere Markierungen: {numbers}.", "其他标记：{numbers}。"),
+        "Centre, LPS mm": ("Mitte, LPS mm", "中心 LPS mm"),
+        "Diameter mm": ("Durchmesser mm", "直径 mm"),
+        "Result": ("Ergebnis", "结果"),
+        "Off by mm": ("Abstand mm", "偏差 mm"),
+        "Measured mm": ("Gemessen mm", "测量值 mm"),
+        "Measured type": ("Gemessene Art", "测得类型"),
+        "found, nodule {number}": ("gefunden, Rundherd {number}", "已检出，结节{number}"),
+        "missed": ("übersehen", "漏检"),
+        "not known": ("nicht bekannt", "未知"),
+        "part solid": ("teilsolide", "部分实性"),
         # limits
         "{text}: nobody has validated this device for use on patients.": (
             "{text}: niemand hat dieses Gerät für den Einsatz an Patienten validiert.",
