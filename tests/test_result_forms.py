@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Collection
+from pathlib import Path
 
 import pytest
 from pydicom import Dataset
@@ -12,6 +14,7 @@ from models.findings import Findings
 from node.assembly.assembled import AssembledSeries
 from node.config import Settings
 from node.errors import ResultError
+from node.job import Job, job_from_json, job_to_json
 from node.results import bundle as bundles
 from node.results import checks
 from node.results.builders import BUILDERS
@@ -29,6 +32,7 @@ from node.results.forms import (
     ladders_of,
     preferred,
 )
+from node.results.language import Language
 from tests.result_examples import CONTEXT, comments_of, example_findings, phantom_series, with_headers
 
 NOTICE_KINDS = {*NOTICE_REPORT_KINDS, Kind.NOTICE_SC}
@@ -95,6 +99,12 @@ def test_the_ladders_keep_the_order_of_preference() -> None:
 
 def test_where_nobody_can_refuse_only_the_preferred_report_is_made() -> None:
     assert set(kinds_of(preferred(ResultForms()))) == {Kind.SR, Kind.SEG, Kind.SC, Kind.NOTICE, Kind.NOTICE_SC}
+
+
+def test_a_job_that_went_through_json_asks_for_the_same() -> None:
+    kinds = kinds_of(ResultForms(pdf=True))
+    job = Job((Path("a.dcm"),), Path("out"), "0" * 64, CONTEXT.created_at, "1", "NODE", kinds, language=Language.GERMAN)
+    assert job_from_json(json.loads(json.dumps(job_to_json(job)))) == job
 
 
 @pytest.mark.parametrize("kinds", [kinds_of(preferred(ResultForms())), kinds_of(TEXT_ALONE), tuple(Kind)])
