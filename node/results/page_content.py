@@ -52,10 +52,11 @@ class Headline:
 
 @dataclass(frozen=True, eq=False)
 class ContentRow:
-    """A nodule, its row of the table in words, and the colour of its marks."""
+    """A nodule, its row of the table in words, why it has its category, and the colour of its marks."""
 
     nodule: Nodule
     row: NoduleRow
+    basis: str
     colour: Colour
 
 
@@ -116,7 +117,7 @@ def page_content(
         disclaimer=translated(language, DISCLAIMER),
         headlines=(*_headlines(findings, language), *_time(timings, str(report.get("device") or ""), language)),
         warnings=_warnings(findings, notes, language),
-        rows=tuple(ContentRow(n, _row(n, language), colour_of(n.id)) for n in findings.nodules),
+        rows=tuple(_content_row(nodule, language) for nodule in findings.nodules),
         remarks=_remarks(findings, language) if findings.nodules else (),
         advice=advice,
         limits=_limits(language),
@@ -164,6 +165,11 @@ def _warnings(findings: Findings, notes: tuple[str, ...], language: Language) ->
         for text in nodule.warnings
     ]
     return tuple(dict.fromkeys([*of_all, *of_nodules]))
+
+
+def _content_row(nodule: Nodule, language: Language) -> ContentRow:
+    basis = translated(language, nodule.lung_rads.basis)
+    return ContentRow(nodule, _row(nodule, language), basis, colour_of(nodule.id))
 
 
 def _row(nodule: Nodule, language: Language) -> NoduleRow:
