@@ -19,7 +19,7 @@ from pydicom.sr.coding import Code
 from node.errors import ResultError
 from node.results import codes, sr_document
 from node.results.context import DISCLAIMER, MODEL_NAME, ResultContext
-from node.results.drawing import drawable_language, wrapped, write
+from node.results.drawing import drawable_language, picture_of, wrapped, write
 from node.results.envelope import NOTICE_CAPTURE, NOTICE_REPORT
 from node.results.language import Language, say
 from node.results.legal_values import is_uid
@@ -100,10 +100,10 @@ def notice_sentences(
 def draw_page(sentences: Sequence[str]) -> npt.NDArray[np.uint8]:
     """Draw the sentences, the first as the title, on one page: (H, 512, 3) uint8, as high as they need."""
     placed, y = _lay_out(sentences)
-    page = Image.new("RGB", (_PAGE_WIDTH_PX, max(_PAGE_HEIGHT_PX, y + _MARGIN_PX)), _PAPER)
+    page = Image.new("RGBA", (_PAGE_WIDTH_PX, max(_PAGE_HEIGHT_PX, y + _MARGIN_PX)), _PAPER)
     for line_y, line, size_px, ink in placed:
         write(page, (_MARGIN_PX, line_y), line, size_px, ink, halo=False)
-    return np.asarray(page, dtype=np.uint8)
+    return picture_of(page)
 
 
 def _lay_out(sentences: Sequence[str]) -> tuple[list[tuple[int, str, int, tuple[int, int, int]]], int]:
