@@ -13,8 +13,9 @@ from models.volume import Volume
 from node.assembly.assembled import AssembledSeries
 from node.results.drawing import BACKGROUND, colour_of
 from node.results.labels import Mark, place_labels
+from node.results.location_map import location_view
 from node.results.rendering import render_lungs
-from node.results.views import Plane, location_view, planes_of, projection_view, section, upright
+from node.results.views import Plane, planes_of, projection_view, section, upright
 from tests.result_examples import SHAPE, SPACING_MM, example_findings, phantom_series, sphere_nodule
 from training.phantom_small import SPHERES, small_phantom, sphere
 

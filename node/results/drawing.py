@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 import matplotlib as mpl
@@ -158,11 +158,28 @@ def write(
     halo: bool = True,
 ) -> None:
     """Write one line of text, in place; ``anchor`` as in Pillow, the halo makes it readable on any grey."""
+    patch, (left, top) = _lettering(text, size, colour, anchor, bold, halo)
+    _compose(canvas, patch, round(at[0]) + left, round(at[1]) + top)
+
+
+@lru_cache(maxsize=512)
+def _lettering(
+    text: str, size: int, colour: Colour, anchor: str, bold: bool, halo: bool
+) -> tuple[Image.Image, tuple[int, int]]:
+    """One line of text on clear ground and its place from the anchor; kept, as most lines stand on every slice."""
     rim = max(1, round(size / 12)) if halo else 0
     face = font(size, bold, _is_chinese(text))
-    ImageDraw.Draw(canvas).text(
-        at, text, fill=colour, font=face, anchor=anchor, stroke_width=rim, stroke_fill=(0, 0, 0)
-    )
+    left, top, right, bottom = face.getbbox(text, anchor=anchor, stroke_width=rim)
+    origin = int(np.floor(left)), int(np.floor(top))
+    extent = max(1, int(np.ceil(right)) - origin[0]), max(1, int(np.ceil(bottom)) - origin[1])
+    rimmed, filled = Image.new("L", extent), Image.new("L", extent)
+    at = (-origin[0], -origin[1])
+    ImageDraw.Draw(rimmed).text(at, text, 255, face, anchor, stroke_width=rim)
+    ImageDraw.Draw(filled).text(at, text, 255, face, anchor)
+    patch = Image.new("RGB", extent)
+    patch.paste(colour, mask=filled)
+    patch.putalpha(rimmed)
+    return patch, origin
 
 
 def text_width(text: str, size: int, bold: bool = False) -> float:

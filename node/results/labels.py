@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from math import cos, hypot, pi, sin
+
+import numpy as np
+import numpy.typing as npt
 
 from node.results.drawing import Box, Point
+
+Boxes = npt.NDArray[np.float64]  # (N, 4): left, top, right, bottom
 
 _DIRECTIONS = 24
 _GAPS = (1.0, 2.0, 3.2, 5.0, 8.0)  # distance of the label from its mark, in heights of the label
@@ -42,52 +46,55 @@ def place_labels(marks: Sequence[Mark], size: tuple[int, int], taken: Iterable[B
     ``size`` is width and height of the picture; the boxes in ``taken`` stay free. Where no place
     is free, the least bad one is used.
     """
-    used = list(taken)
-    placed = []
-    for mark in marks:
-        others = used + [other.box for other in marks]
-        box = min(_candidates(mark), key=lambda candidate: _cost(candidate, mark, size, others))
-        used.append(box)
-        placed.append(Placed(box, _leader(box, mark)))
+    used = [*taken, *(mark.box for mark in marks)]
+    placed: list[Placed] = []
+    for number, mark in enumerate(marks):
+        boxes = _candidates(mark)
+        own = len(used) - len(placed) - len(marks) + number
+        best = boxes[int(np.argmin(_costs(boxes, mark, size, np.array(used).reshape(-1, 4), own)))]
+        left, top, right, bottom = (float(edge) for edge in best)
+        used.append((left, top, right, bottom))
+        (start,), (end,) = _leaders(best[None], mark)
+        line = (float(start[0]), float(start[1])), (float(end[0]), float(end[1]))
+        placed.append(Placed((left, top, right, bottom), line))
     return placed
 
 
-def _candidates(mark: Mark) -> Iterable[Box]:
-    """Boxes around the mark, nearest ring first, upper right first."""
-    for gap in _GAPS:
-        reach = mark.radius + gap * mark.height
-        for step in range(_DIRECTIONS):
-            angle = -pi / 4 + (step // 2 + step % 2) * (1 if step % 2 else -1) * 2 * pi / _DIRECTIONS
-            across, down = cos(angle), sin(angle)
-            x = mark.centre[0] + across * (reach + mark.width / 2)
-            y = mark.centre[1] + down * (reach + mark.height / 2)
-            yield x - mark.width / 2, y - mark.height / 2, x + mark.width / 2, y + mark.height / 2
+def _candidates(mark: Mark) -> Boxes:
+    """(N, 4) boxes around the mark, nearest ring first, upper right first."""
+    step = np.arange(_DIRECTIONS)
+    angle = -np.pi / 4 + (step // 2 + step % 2) * np.where(step % 2, 1, -1) * 2 * np.pi / _DIRECTIONS
+    reach = mark.radius + np.array(_GAPS)[:, None] * mark.height
+    x = mark.centre[0] + np.cos(angle) * (reach + mark.width / 2)
+    y = mark.centre[1] + np.sin(angle) * (reach + mark.height / 2)
+    half_width, half_height = mark.width / 2, mark.height / 2
+    return np.stack([x - half_width, y - half_height, x + half_width, y + half_height], axis=-1).reshape(-1, 4)
 
 
-def _cost(box: Box, mark: Mark, size: tuple[int, int], others: Sequence[Box]) -> float:
-    """Area that is lost over other boxes or outside the picture weighs far more than distance."""
+def _costs(boxes: Boxes, mark: Mark, size: tuple[int, int], others: Boxes, own: int) -> npt.NDArray[np.float64]:
+    """(N,) cost: area lost over ``others`` (row ``own`` is the mark's) or outside weighs far more than distance."""
     area = mark.width * mark.height
-    visible = _overlap(box, (2, 2, size[0] - 2, size[1] - 2))
-    covered = sum(_overlap(box, other) for other in others)
-    start, end = _leader(box, mark)
-    middle = ((start[0] + end[0]) / 2, (start[1] + end[1]) / 2)
-    crossed = sum(_contains(other, middle) for other in others if other != mark.box)
-    distance = hypot(start[0] - end[0], start[1] - end[1])
-    return 100 * (area - visible + covered) / area + 20 * crossed + distance / mark.height
+    visible = _overlaps(boxes, np.array([(2, 2, size[0] - 2, size[1] - 2)], dtype=np.float64))[:, 0]
+    covered = _overlaps(boxes, others).sum(axis=1)
+    starts, ends = _leaders(boxes, mark)
+    middles = ((starts + ends) / 2)[:, None]
+    foreign = np.delete(others, own, axis=0)
+    crossed = ((foreign[:, :2] <= middles) & (middles <= foreign[:, 2:])).all(axis=-1).sum(axis=1)
+    distance = np.hypot(*(starts - ends).T)
+    return np.asarray(100 * (area - visible + covered) / area + 20 * crossed + distance / mark.height)
 
 
-def _leader(box: Box, mark: Mark) -> tuple[Point, Point]:
-    """From the nearest point of the box to just outside the rim of the mark."""
-    x, y = mark.centre
-    start = (min(max(x, box[0]), box[2]), min(max(y, box[1]), box[3]))
-    length = hypot(start[0] - x, start[1] - y) or 1.0
-    rim = min(mark.radius, length)
-    return start, (x + (start[0] - x) * rim / length, y + (start[1] - y) * rim / length)
+def _leaders(boxes: Boxes, mark: Mark) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """(N, 2) nearest point of each box, and (N, 2) point just outside the rim of the mark on the way to it."""
+    centre = np.asarray(mark.centre)
+    starts = np.clip(centre, boxes[:, :2], boxes[:, 2:])
+    length = np.hypot(*(starts - centre).T)
+    rim = np.minimum(mark.radius, length) / np.where(length == 0, 1, length)
+    return starts, centre + (starts - centre) * rim[:, None]
 
 
-def _overlap(a: Box, b: Box) -> float:
-    return max(0.0, min(a[2], b[2]) - max(a[0], b[0])) * max(0.0, min(a[3], b[3]) - max(a[1], b[1]))
-
-
-def _contains(box: Box, point: Point) -> bool:
-    return box[0] <= point[0] <= box[2] and box[1] <= point[1] <= box[3]
+def _overlaps(boxes: Boxes, others: Boxes) -> npt.NDArray[np.float64]:
+    """(N, M) area that each box shares with each other one."""
+    low = np.maximum(boxes[:, None, :2], others[None, :, :2])
+    high = np.minimum(boxes[:, None, 2:], others[None, :, 2:])
+    return np.asarray(np.maximum(0, high - low).prod(axis=-1))

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-import numpy as np
 from highdicom import AlgorithmIdentificationSequence
 from highdicom.color import CIELabColor
 from highdicom.seg import Segmentation, SegmentDescription
@@ -97,8 +96,8 @@ def _encode(
 ) -> Segmentation:
     """Let highdicom lay out the frames; a label map is an order of magnitude faster than a stack of masks."""
     return Segmentation(
-        source_images=[_slice_image(series, k) for k in range(len(labels))],
-        pixel_array=labels if len(segments) > 255 else labels.astype(np.uint8),
+        source_images=_source_images(series),
+        pixel_array=labels,
         segmentation_type="LABELMAP" if kind == LABELMAP else "BINARY",
         segment_descriptions=[_highdicom_segment(n, s, context) for n, s in enumerate(segments, start=1)],
         series_instance_uid=context.uid("series", kind.name),
@@ -115,22 +114,31 @@ def _encode(
     )
 
 
-def _slice_image(series: AssembledSeries, k: int) -> Dataset:
-    """What highdicom asks of a source image, as if slice ``k`` were a single-frame CT.
+def _source_images(series: AssembledSeries) -> list[Dataset]:
+    """What highdicom asks of the source images, as if each slice were a single-frame CT.
 
-    Patient and study are filled in by ``complete``; the placeholder UID is replaced by ``_name_sources``.
+    Patient and study are filled in by ``complete``; the placeholder UIDs are replaced by ``_name_sources``.
     """
-    plane, header = source_plane(series, k), series.headers[0]
-    image = Dataset()
+    common, images = _common_image(series), []  # its elements, the slow part of a data set, are made once
+    for k in range(len(series.frames)):
+        image = Dataset()
+        image.update(common)
+        image.SOPInstanceUID = _placeholder(k)
+        position = source_plane(series, k).position_lps_mm
+        image.ImagePositionPatient = [format_number_as_ds(float(x)) for x in position]
+        images.append(image)
+    return images
+
+
+def _common_image(series: AssembledSeries) -> Dataset:
+    header, image = series.headers[0], Dataset()
     for keyword in _ASKED_BY_HIGHDICOM:
         setattr(image, keyword, "")
     image.StudyInstanceUID = series.study_instance_uid
     image.SeriesInstanceUID = series.series_instance_uid
-    image.SOPClassUID, image.SOPInstanceUID = CTImageStorage, _placeholder(k)
-    image.Modality = "CT"
+    image.SOPClassUID, image.Modality = CTImageStorage, "CT"
     image.Rows, image.Columns = source_matrix(series)
     image.FrameOfReferenceUID = header.FrameOfReferenceUID
-    image.ImagePositionPatient = [format_number_as_ds(float(x)) for x in plane.position_lps_mm]
     first = source_plane(series, 0)  # highdicom wants one orientation to the last digit
     image.ImageOrientationPatient = [format_number_as_ds(float(x)) for x in first.orientation]
     image.PixelSpacing = [format_number_as_ds(x) for x in first.spacing_mm]

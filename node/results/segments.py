@@ -24,7 +24,7 @@ from node.results.drawing import colour_of
 from node.results.envelope import tracking_id, tracking_identifier, tracking_uid
 from node.results.source_geometry import source_matrix
 
-Labels = npt.NDArray[np.uint16]
+Labels = npt.NDArray[np.unsignedinteger]  # 8 bit, or 16 where there are more than 255 segments
 _LUNG_RGB: Final = MappingProxyType({LungLabel.RIGHT: (80, 150, 220), LungLabel.LEFT: (120, 190, 120)})  # calm
 
 
@@ -46,7 +46,8 @@ class Segment:
 
 def segments_of(findings: Findings, context: ResultContext) -> list[Segment]:
     """Lungs that have voxels, right first, then the nodules by id; the place in the list + 1 is the number."""
-    lungs = [_lung(label, context) for label in codes.LUNG_SIDES if (findings.lungs.labels == label).any()]
+    planes = findings.lungs.labels
+    lungs = [_lung(label, context) for label in codes.LUNG_SIDES if any((plane == label).any() for plane in planes)]
     return lungs + [_nodule(nodule, context) for nodule in findings.nodules]
 
 
@@ -83,11 +84,12 @@ def _nodule(nodule: Nodule, context: ResultContext) -> Segment:
 
 def label_map(series: AssembledSeries, findings: Findings, segments: Sequence[Segment]) -> Labels:
     """(K, rows, columns) of segment numbers on the source pixels; larger nodules first, so that none is buried."""
-    labels = np.zeros(series.volume.shape, np.uint16)
+    labels = np.zeros(series.volume.shape, np.min_scalar_type(len(segments)))
     numbered = list(enumerate(segments, start=1))
-    for number, segment in numbered:
-        if isinstance(segment.content, LungLabel):
-            labels[findings.lungs.labels == segment.content] = number
+    lungs = [(labels.dtype.type(n), s.content) for n, s in numbered if isinstance(s.content, LungLabel)]
+    for plane, source in zip(labels, findings.lungs.labels, strict=True):  # plane by plane stays in the cache
+        for number, label in lungs:
+            plane += (source == label) * number
     nodules = [(n, s.content) for n, s in numbered if isinstance(s.content, NoduleMeasurement)]
     for number, measured in sorted(nodules, key=lambda pair: -np.count_nonzero(pair[1].mask)):
         corner = zip(measured.mask_offset_kji, measured.mask.shape, strict=True)
@@ -101,7 +103,7 @@ def _on_source_pixels(labels: Labels, series: AssembledSeries) -> Labels:
     shifts = np.rint(series.shifts_ji_px).astype(int)
     if labels.shape[1:] == (rows, columns) and not shifts.any():
         return labels
-    placed = np.zeros((len(labels), rows, columns), np.uint16)
+    placed = np.zeros((len(labels), rows, columns), labels.dtype)
     for k, (row_shift, column_shift) in enumerate(shifts):
         to_row, from_row = _overlap(row_shift, rows, labels.shape[1])
         to_column, from_column = _overlap(column_shift, columns, labels.shape[2])

@@ -33,10 +33,11 @@ from node.results.drawing import (
     write,
 )
 from node.results.language import say, translated
+from node.results.location_map import location_view
 from node.results.pictures import label_of, models_line, nodule_picture
 from node.results.rendering import render_lungs
 from node.results.summary_table import draw_table
-from node.results.views import Plane, Upright, aspect, location_view, plane_of, projection_view, upright
+from node.results.views import Plane, Upright, aspect, plane_of, projection_view, upright
 from node.results.wording import NO_NODULE, all_warnings, category_text, score_meanings, unknown_inputs
 
 # All numbers below are pixels of this page.

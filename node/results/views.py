@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import cached_property
 from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from models.findings import Findings, LungLabel, Lungs, Nodule
+from models.findings import Findings, Lungs, Nodule
 from models.volume import AIR_HU, Volume
-from node.results.drawing import AMBER, GREY, Box, Picture, canvas_of, colour_of, picture_of, stroke, windowed, write
+from node.results.drawing import AMBER, Box, Picture, canvas_of, colour_of, picture_of, stroke, windowed, write
 from node.results.labels import Mark, place_labels
 
 _MARGIN_MM = 25.0  # of chest wall around the lungs
 _PLEURA_MM = 2.5  # of the lungs' edge left out of projections
 _PROJECTION_WINDOW_HU = (-350.0, 1300.0)  # centre, width: air is black, vessels are white
-_LUNG_GREY, _LEAST_DISC_PX = 70, 5.0  # on the map of places
 _CROSSHAIR_GAP_MM = 12.0  # least free half-width around the nodule
 
 T = TypeVar("T", bound=np.generic)
@@ -77,6 +77,19 @@ class Upright:
     lungs: npt.NDArray[np.uint8]
     span: Span
 
+    @cached_property
+    def projections(self) -> Mapping[Plane, npt.NDArray[np.int16]]:
+        """Highest HU inside the lungs along each axis, of ``span``; made once, slice by slice, to spare memory."""
+        skin = max(1, round(_PLEURA_MM / self.volume.spacing_kji_mm[2]))
+        planes: dict[Plane, list[npt.NDArray[np.int16]]] = {Plane.CORONAL: [], Plane.SAGITTAL: []}
+        axial = np.full([part.stop - part.start for part in self.span[1:]], AIR_HU, np.int16)
+        for labels, hu in zip(self.lungs[self.span], self.volume.hu[self.span], strict=True):
+            seen = np.where(_shrunk(labels > 0, skin), hu, np.int16(AIR_HU))
+            np.maximum(axial, seen, out=axial)
+            planes[Plane.CORONAL].append(seen.max(axis=0))
+            planes[Plane.SAGITTAL].append(seen.max(axis=1))
+        return {Plane.AXIAL: axial, **{plane: np.stack(rows) for plane, rows in planes.items()}}
+
 
 @dataclass(frozen=True, eq=False)
 class Flat:
@@ -113,9 +126,10 @@ def upright(volume: Volume, lungs: Lungs) -> Upright:
 
 def lung_span(labels: npt.NDArray[np.uint8], spacing_mm: tuple[float, float, float], margin_mm: float = 0.0) -> Span:
     """Give the bounding box of the lungs with a margin, cut at the edges of the grid; the whole grid without lungs."""
+    from_above = labels.max(axis=0)
     parts = []
-    for axis in range(3):
-        filled = np.flatnonzero(labels.any(axis=tuple(a for a in range(3) if a != axis)))
+    for axis, seen in enumerate((labels.max(axis=(1, 2)), from_above.max(axis=1), from_above.max(axis=0))):
+        filled = np.flatnonzero(seen)
         margin = round(margin_mm / spacing_mm[axis])
         low, high = (filled[0] - margin, filled[-1] + margin + 1) if filled.size else (0, labels.shape[axis])
         parts.append(slice(max(0, int(low)), min(labels.shape[axis], int(high))))
@@ -127,36 +141,33 @@ def section(view: Upright, plane: Plane, index: Kji, width: int) -> Flat:
     at = int(np.clip(round(index[plane.along]), 0, view.volume.shape[plane.along] - 1))
     part = list(view.span)
     part[plane.along] = slice(at, at + 1)
-    return _flat(view, plane, windowed(view.volume.hu[tuple(part)].max(axis=plane.along)), width)
+    return flat_of(view, plane, windowed(view.volume.hu[tuple(part)].max(axis=plane.along)), width)
 
 
 def lung_projection(view: Upright, plane: Plane, width: int) -> Flat:
     """Look through the lungs: the highest HU inside them along each line of sight, without ribs and heart."""
-    skin = max(1, round(_PLEURA_MM / view.volume.spacing_kji_mm[2]))
-    inside = _shrunk(view.lungs[view.span] > 0, skin)
-    hu = np.where(inside, view.volume.hu[view.span], np.int16(AIR_HU)).max(axis=plane.along)
-    return _flat(view, plane, windowed(hu, *_PROJECTION_WINDOW_HU), width)
+    return flat_of(view, plane, windowed(view.projections[plane], *_PROJECTION_WINDOW_HU), width)
 
 
 def crosshair_view(view: Upright, plane: Plane, nodule: Nodule, width: int, text_px: int = 0) -> Picture:
     """Cut through a nodule, (H, ``width``, 3) RGB, isotropic, with a crosshair that leaves the nodule free."""
     index = view.volume.to_index(nodule.center_lps_mm)
     flat = section(view, plane, (float(index[0]), float(index[1]), float(index[2])), width)
-    canvas = _canvas(flat)
+    canvas = flat_canvas(flat)
     x, y = flat.xy(index)
     gap = max(_CROSSHAIR_GAP_MM, nodule.measurement.long_axis.length_mm) * flat.pixels_per_mm
     lines = [[(0, y), (x - gap, y)], [(x + gap, y), (canvas.width, y)]]
     lines += [[(x, 0), (x, y - gap)], [(x, y + gap), (x, canvas.height)]]
     stroke(canvas, [np.array(line) for line in lines], colour_of(nodule.id), 1.0)
-    _letters(canvas, plane, text_px or max(11, width // 28))
+    letter_edges(canvas, plane, text_px or max(11, width // 28))
     return picture_of(canvas)
 
 
 def plain_view(view: Upright, plane: Plane, width: int, text_px: int = 0) -> Picture:
     """Cut through the middle of the lungs, (H, ``width``, 3) RGB, isotropic."""
     middle = [(part.start + part.stop - 1) / 2 for part in view.span]
-    canvas = _canvas(section(view, plane, (middle[0], middle[1], middle[2]), width))
-    _letters(canvas, plane, text_px or max(11, width // 28))
+    canvas = flat_canvas(section(view, plane, (middle[0], middle[1], middle[2]), width))
+    letter_edges(canvas, plane, text_px or max(11, width // 28))
     return picture_of(canvas)
 
 
@@ -166,58 +177,16 @@ def projection_view(view: Upright, plane: Plane, nodules: Sequence[Nodule], widt
     ``text_px`` 0 lets the text grow with the picture.
     """
     flat = lung_projection(view, plane, width)
-    canvas = _canvas(flat)
+    canvas = flat_canvas(flat)
     text_px = text_px or max(11, width // 32)
     marks = []
     for nodule in nodules:
         radius = max(7.0, (nodule.measurement.long_axis.length_mm / 2 + 3) * flat.pixels_per_mm)
         centre = flat.xy(view.volume.to_index(nodule.center_lps_mm))
-        stroke(canvas, [_ring(centre, radius)], colour_of(nodule.id), 1.6)
-        marks.append(_mark(nodule, centre, radius, text_px))
-    _number(canvas, nodules, marks, text_px, _letters(canvas, plane, text_px))
+        stroke(canvas, [ring(centre, radius)], colour_of(nodule.id), 1.6)
+        marks.append(numbered_mark(nodule, centre, radius, text_px))
+    number_nodules(canvas, nodules, marks, text_px, letter_edges(canvas, plane, text_px))
     return picture_of(canvas)
-
-
-def location_view(view: Upright, nodules: Sequence[Nodule], width: int, text_px: int) -> Picture:
-    """Map the lungs from the front, with thirds, and a numbered disc for each nodule, (H, ``width``, 3) RGB."""
-    inside = (view.lungs[view.span] > 0).any(axis=Plane.CORONAL.along)
-    flat = _flat(view, Plane.CORONAL, np.where(inside, _LUNG_GREY, 0).astype(np.uint8), width)
-    canvas = _canvas(flat)
-    stroke(canvas, _thirds(view, flat), GREY, 1.0)
-    marks = []
-    for nodule in nodules:
-        radius = max(_LEAST_DISC_PX, nodule.measurement.mean_diameter_mm / 2 * flat.pixels_per_mm)
-        x, y = flat.xy(view.volume.to_index(nodule.center_lps_mm))
-        stroke(canvas, [[(x, y - 0.01), (x, y + 0.01)], _ring((x, y), radius / 2)], colour_of(nodule.id), radius)
-        marks.append(_mark(nodule, (x, y), radius + 1, text_px))
-    _number(canvas, nodules, marks, text_px, _letters(canvas, Plane.CORONAL, text_px))
-    return picture_of(canvas)
-
-
-def _thirds(view: Upright, flat: Flat) -> list[npt.NDArray[np.float64]]:
-    """Lines between the thirds of each lung, of equal height as ``models.place.third_of`` has them."""
-    lines = []
-    for label in (LungLabel.RIGHT, LungLabel.LEFT):
-        heights, columns = np.nonzero((view.lungs == label).any(axis=Plane.CORONAL.along))
-        for share in (1 / 3, 2 / 3) if heights.size else ():
-            z = heights.min() + share * (heights.max() - heights.min())
-            lines.append(np.array([flat.xy((z, 0, columns.min())), flat.xy((z, 0, columns.max()))]))
-    return lines
-
-
-def _mark(nodule: Nodule, centre: tuple[float, float], radius: float, text_px: int) -> Mark:
-    return Mark(centre, radius, text_px * (0.7 * len(str(nodule.id)) + 0.3), text_px * 1.1)
-
-
-def _number(
-    canvas: Image.Image, nodules: Sequence[Nodule], marks: Sequence[Mark], text_px: int, taken: Sequence[Box] = ()
-) -> None:
-    """Write each nodule's number near its mark, tied to it by a line; the boxes in ``taken`` stay free."""
-    for nodule, placed in zip(nodules, place_labels(marks, canvas.size, taken), strict=True):
-        stroke(canvas, [np.array(placed.leader)], colour_of(nodule.id), 1.0)
-        left, top, right, bottom = placed.box
-        at = (left + right) / 2, (top + bottom) / 2
-        write(canvas, at, str(nodule.id), text_px, colour_of(nodule.id), anchor="mm", bold=True)
 
 
 def planes_of(view: Upright, findings: Findings, width: int) -> dict[str, Picture]:
@@ -238,6 +207,22 @@ def aspect(view: Upright, plane: Plane) -> float:
     return float(extent[plane.right] / extent[plane.down])
 
 
+def numbered_mark(nodule: Nodule, centre: tuple[float, float], radius: float, text_px: int) -> Mark:
+    """Give a round mark that wants the nodule's number beside it."""
+    return Mark(centre, radius, text_px * (0.7 * len(str(nodule.id)) + 0.3), text_px * 1.1)
+
+
+def number_nodules(
+    canvas: Image.Image, nodules: Sequence[Nodule], marks: Sequence[Mark], text_px: int, taken: Sequence[Box] = ()
+) -> None:
+    """Write each nodule's number near its mark, tied to it by a line; the boxes in ``taken`` stay free."""
+    for nodule, placed in zip(nodules, place_labels(marks, canvas.size, taken), strict=True):
+        stroke(canvas, [np.array(placed.leader)], colour_of(nodule.id), 1.0)
+        left, top, right, bottom = placed.box
+        at = (left + right) / 2, (top + bottom) / 2
+        write(canvas, at, str(nodule.id), text_px, colour_of(nodule.id), anchor="mm", bold=True)
+
+
 def _turn(volume: Volume) -> tuple[list[int], npt.NDArray[np.float64]]:
     """Which source axis runs most along z, y, x, and +1 or -1 for its sense."""
     free, order = {0, 1, 2}, []
@@ -255,16 +240,16 @@ def _turned(array: npt.NDArray[T], order: list[int], flips: npt.NDArray[np.float
 
 
 def _shrunk(inside: npt.NDArray[np.bool_], pixels: int) -> npt.NDArray[np.bool_]:
-    """Take the outermost pixels of each axial slice away: half pleura, they would shine through everything."""
+    """Take the outermost pixels of the lungs on an axial slice away: half pleura, they would shine through all."""
     shrunk = inside.copy()
+    shrunk[pixels:] &= inside[:-pixels]
+    shrunk[:-pixels] &= inside[pixels:]
     shrunk[:, pixels:] &= inside[:, :-pixels]
     shrunk[:, :-pixels] &= inside[:, pixels:]
-    shrunk[:, :, pixels:] &= inside[:, :, :-pixels]
-    shrunk[:, :, :-pixels] &= inside[:, :, pixels:]
     return shrunk
 
 
-def _flat(view: Upright, plane: Plane, grey: npt.NDArray[np.uint8], width: int) -> Flat:
+def flat_of(view: Upright, plane: Plane, grey: npt.NDArray[np.uint8], width: int) -> Flat:
     """Put the head up in a plane whose axes are in rising order."""
     spacing = view.volume.spacing_kji_mm
     upward = grey[::-1] if plane.down == 0 else grey
@@ -272,7 +257,7 @@ def _flat(view: Upright, plane: Plane, grey: npt.NDArray[np.uint8], width: int) 
     return Flat(upward, plane, view.span, (spacing[plane.down], spacing[plane.right]), scale)
 
 
-def _canvas(flat: Flat) -> Image.Image:
+def flat_canvas(flat: Flat) -> Image.Image:
     """Stretch to square pixels."""
     rows, columns = flat.grey.shape
     width = round(columns * flat.spacing_mm[1] * flat.pixels_per_mm)
@@ -281,7 +266,7 @@ def _canvas(flat: Flat) -> Image.Image:
     return canvas_of(np.asarray(grey.resize((width, height), Image.Resampling.BICUBIC)))
 
 
-def _letters(canvas: Image.Image, plane: Plane, size: int) -> list[Box]:
+def letter_edges(canvas: Image.Image, plane: Plane, size: int) -> list[Box]:
     """Write what lies behind each edge; give the boxes of the letters."""
     across, down = canvas.width / 2, canvas.height / 2
     places = ((4.0, down), (canvas.width - 4.0, down), (across, 3.0), (across, canvas.height - 3.0))
@@ -292,6 +277,7 @@ def _letters(canvas: Image.Image, plane: Plane, size: int) -> list[Box]:
     return [(x - half, y - half, x + half, y + half) for x, y in middles]
 
 
-def _ring(centre: tuple[float, float], radius: float) -> npt.NDArray[np.float64]:
+def ring(centre: tuple[float, float], radius: float) -> npt.NDArray[np.float64]:
+    """Give a closed line around a point, (49, 2) x, y."""
     angle = np.linspace(0, 2 * np.pi, 49)
     return np.stack([centre[0] + radius * np.cos(angle), centre[1] + radius * np.sin(angle)], axis=1)
