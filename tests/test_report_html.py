@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from models.findings import Findings, LungRads
 from node.assembly.assembled import AssembledSeries
 from node.results.comparison import KnownNodule, compare, other_marks
 from node.results.context import DISCLAIMER
 from node.results.language import Language
-from node.results.page_slices import KNOTS_GREY, KNOTS_HU, MOST_BYTES, companded, slice_plan
-from node.results.pictures import measuring_slice, slice_hu
+from node.results.pictures import measuring_slice
 from node.results.report_html import build_html
 from node.results.wording import NO_NODULE
 from tests.page_reader import Page
-from tests.result_examples import SPACING_MM, example_findings, phantom_series, with_headers
+from tests.result_examples import example_findings, phantom_series, with_headers
 
 REPORT: dict[str, Any] = {
     "status": "ANALYSED",
@@ -119,65 +115,6 @@ def test_an_outline_lies_around_its_nodule(page: Page, findings: Findings) -> No
     outline = np.asarray(next(m for m in marks if m["id"] == 1)["outlines"][0])
     _, row, column = nodule.measurement.center_kji
     assert np.allclose(outline.mean(axis=0), (column + 0.5, row + 0.5), atol=0.7)
-
-
-# Grey
-
-
-def test_the_greys_hold_every_window() -> None:
-    hu = np.arange(-1024, 1501, dtype=np.int16)
-    back = np.interp(companded(hu), KNOTS_GREY, KNOTS_HU)
-    assert np.abs(back - hu)[hu < -200].max() < 5
-    assert np.abs(back - hu)[(hu >= -200) & (hu <= 300)].max() < 2.5
-    assert np.abs(back - hu)[hu > 300].max() < 20
-
-
-def test_what_is_beyond_the_greys_is_cut_off() -> None:
-    assert companded(np.array([-3000, 3000], np.int16)).tolist() == [0, 255]
-
-
-def test_a_carried_slice_shows_the_hu_of_its_source(page: Page, series: AssembledSeries) -> None:
-    k = len(series.frames) // 2
-    grey = Image.open(io.BytesIO(base64.b64decode(page.data("viewer-data")["slices"][k]["jpeg"])))
-    assert grey.mode == "L"
-    hu = np.interp(np.asarray(grey, float), KNOTS_GREY, KNOTS_HU)
-    assert np.median(np.abs(hu - slice_hu(series, k))) < 16  # half the noise of the phantom
-
-
-def test_slices_get_smaller_before_any_is_left_out(series: AssembledSeries, findings: Findings) -> None:
-    roomy, narrow = slice_plan(series, findings), slice_plan(series, findings, 60_000)
-    assert (roomy.side, roomy.step, len(roomy.slices)) == (512, 1, len(series.frames))
-    assert narrow.side == 256
-    assert narrow.step > 1
-    assert {measuring_slice(nodule) for nodule in findings.nodules} <= set(narrow.slices)
-
-
-def test_many_nodules_do_not_burst_the_page(series: AssembledSeries, findings: Findings) -> None:
-    fine = slice_plan(series, findings).fine
-    measured = {measuring_slice(nodule) for nodule in findings.nodules}
-    assert set(fine) > measured
-    assert set(slice_plan(series, findings, 40_000).fine) == measured
-    assert slice_plan(series, findings, 10_000).fine == ()
-
-
-def test_a_page_of_three_hundred_slices_stays_below_25_megabytes() -> None:
-    assert MOST_BYTES * 4 / 3 < 24.5e6  # base64; the rest of a page is about half a megabyte
-
-
-# Lungs
-
-
-def test_the_net_of_the_lungs_encloses_them(page: Page, findings: Findings) -> None:
-    net = page.data("lung-data")
-    corners = np.frombuffer(base64.b64decode(net["corners"]), "<i2").reshape(-1, 3) / net["per_mm"]
-    triangles = np.frombuffer(base64.b64decode(net["triangles"]), "<u2").reshape(-1, 3)
-    assert triangles.max() == len(corners) - 1
-    edges = corners[triangles]
-    volume_ml = np.einsum("ti,ti->t", edges[:, 0], np.cross(edges[:, 1], edges[:, 2])).sum() / 6 / 1000
-    drawn_ml = np.count_nonzero(findings.lungs.labels) * np.prod(SPACING_MM) / 1000
-    assert volume_ml == pytest.approx(drawn_ml, rel=0.05)  # closed, and its triangles face outwards
-    for nodule in net["nodules"]:
-        assert np.abs(nodule["center_mm"]).max() < np.abs(corners).max()
 
 
 def test_headline_warnings_times_and_models_are_there(page: Page, findings: Findings) -> None:
