@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from pathlib import Path
 
 from tests.conftest import skip_or_fail, tool
@@ -14,6 +15,14 @@ JAVA_OPTIONS = ("-Xmx2g", *(f"-Djdk.xml.xpath{name}Limit=0" for name in ("TotalO
 def run(*command: str | Path) -> subprocess.CompletedProcess[str]:
     """Run a program, whatever it answers."""
     return subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=200, check=False)
+
+
+def python_tool(name: str) -> Path:
+    """Find a program that a Python package brought, beside the interpreter, or skip the test."""
+    path = Path(sys.executable).parent / name
+    if not path.exists():
+        skip_or_fail(f"{name} is not installed (dcmqi has no wheel for this machine)")
+    return path
 
 
 def messages_of_dciodvfy(path: Path) -> list[str]:
