@@ -30,7 +30,7 @@ import SimpleITK
 from models.volume import Volume
 from node.assembly.assembled import AssembledSeries
 from node.assembly.files import assemble_files
-from node.deidentification.burned_in import reason_for_text
+from node.deidentification.burned_in import reason_for_text_of
 from node.deidentification.pseudonyms import Pseudonyms
 from node.durable import ASIDE_PREFIX, make_folder_durably, rename_durably, write_durably
 from node.errors import DeidentificationError, PulmonodeError
@@ -120,7 +120,7 @@ def _exported(record: SeriesRecord, ledger: Ledger, data_dir: Path, target: Path
         return Exported(uid, "", reason="its instances were removed after their retention time")
     try:
         source = assemble_files(paths)
-        text = next(filter(None, map(reason_for_text, source.headers)), None)
+        text = next(filter(None, map(reason_for_text_of, source.headers)), None)
         if text is not None:
             return Exported(uid, "", reason=f"its slices may show text: {text}")
         masks = _masks(ledger, record, data_dir, source.volume)

@@ -84,24 +84,27 @@ def reason_never_to_leave(dataset: Dataset) -> str | None:
 
 
 def reason_for_text(dataset: Dataset) -> str | None:
-    """Say why the pixels of an object may show text that names somebody; None when its kind shows none.
+    """Say why the pixels of an object may show text that names somebody; None when there are none, or none that do."""
+    return reason_for_text_of(dataset) if any(keyword in dataset for keyword in PIXELS) else None
+
+
+def reason_for_text_of(header: Dataset) -> str | None:
+    """Say the same of an image of which only the header is at hand.
 
     References
     ----------
     PS3.3 C.7.6.1 (Burned In Annotation: whether enough to identify the patient is burned in).
     """
-    if not any(keyword in dataset for keyword in PIXELS):
-        return None
-    stated = _text(dataset, "BurnedInAnnotation")
+    stated = _text(header, "BurnedInAnnotation")
     if stated == "NO":
         return None
     if stated == "YES":
         return "Burned In Annotation is YES"
-    if "ConversionType" in dataset:
+    if "ConversionType" in header:
         return "it is a secondary capture"
-    if dataset.get("SOPClassUID") not in _RECONSTRUCTED:
+    if header.get("SOPClassUID") not in _RECONSTRUCTED:
         return "images of its kind may show text"
-    return _reason_of_page(dataset)
+    return _reason_of_page(header)
 
 
 def _reason_of_page(dataset: Dataset) -> str | None:
