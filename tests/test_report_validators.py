@@ -92,7 +92,7 @@ def test_dciodvfy_says_nothing_that_is_not_accepted(folder: Path, name: str) -> 
 @pytest.mark.parametrize("name", [*REPORT_NAMES, *NOTICE_NAMES])
 def test_dsrdump_reads_it(folder: Path, name: str) -> None:
     """It holds the tables of relationships of every IOD, as we do (PS3.3 A.35)."""
-    done = run(tool("dsrdump"), folder / f"{name}.dcm")
+    done = run(tool("dsrdump"), "+U8", "+Pl", folder / f"{name}.dcm")
     assert done.returncode == 0
     assert not_accepted("dsrdump", "SR", done.stderr.splitlines()) == []
 
