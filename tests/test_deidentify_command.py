@@ -18,6 +18,7 @@ from pydicom import Dataset, dcmread
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
 from node.__main__ import main
+from node.deidentification.folders import deidentify_files
 from node.deidentification.keys import new_key
 from node.deidentification.leaks import SHORTEST
 from node.deidentification.one_file import Fate, Order, deidentify_file
@@ -273,6 +274,17 @@ def test_a_hostile_uid_never_becomes_a_path(tmp_path: Path) -> None:
 
     assert not (tmp_path / "escaped").exists()
     assert all(order.target in path.parents for path in tmp_path.rglob("*.dcm") if "in" not in path.parts)
+
+
+def test_several_processes_do_the_same_as_one_in_the_same_order(tmp_path: Path) -> None:
+    files = [written(ct_slice(number), tmp_path / "in" / f"{number:03d}") for number in range(1, 41)]
+    (tmp_path / "in" / "040").write_text("no DICOM")
+    one, many = (Order(tmp_path / name, options_of([]), KEY) for name in ("one", "many"))
+    alone = [deidentify_file(path, number, one) for number, path in enumerate(files, 1)]
+
+    assert list(deidentify_files(files, many, 2)) == alone
+    assert [path.read_bytes() for path in files_of(many.target)] == [path.read_bytes() for path in files_of(one.target)]
+    assert [outcome.number for outcome in alone if outcome.fate is Fate.REFUSED] == [40]
 
 
 def test_two_objects_under_one_uid_do_not_replace_each_other(tmp_path: Path) -> None:

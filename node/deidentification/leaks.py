@@ -37,7 +37,7 @@ _NAMING: Final = (
 )
 _INSTITUTION: Final = ("InstitutionName", "InstitutionAddress", "StationName")
 _TWINS: Final = ("Manufacturer", "ManufacturerModelName", "SeriesNumber", "AcquisitionNumber", "InstanceNumber")
-_OUR_WORDS: Final = tuple(word.encode("ascii") for word in (REMOVED, *(dates.value for dates in Dates)))
+_OUR_WORDS: Final = tuple(word.encode("ascii") for word in (REMOVED, "19000101", *(dates.value for dates in Dates)))
 _PADDING: Final = b" \0^"
 _INSIDE_WORD: Final = frozenset(b"0123456789.ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
 
@@ -48,7 +48,8 @@ def identifying(original: Dataset, options: Options) -> dict[bytes, str]:
     What an option retains may leave, and so may a value that names a device or a number as well: a
     maker that also stands as the institution, a patient whose ID is the number of a series.
     """
-    keywords = _NAMING if options.institution_identity else _NAMING + _INSTITUTION
+    keywords = [*_NAMING, *(() if options.institution_identity else _INSTITUTION)]
+    keywords += ["PatientBirthDate"] if options.dates is Dates.REMOVE else []  # a moved date may be equal by chance
     found = {value: keyword for keyword in keywords for value in _encodings(original, keyword)}
     found |= {uid.encode("utf-8"): "a UID" for uid in instance_uids(original, options)}
     twins = b"\\".join([*_OUR_WORDS, *(value for keyword in _TWINS for value in _encodings(original, keyword))])
