@@ -62,10 +62,12 @@ class Bench:
     @cached_property
     def pictures(self) -> list[CapturePicture]:
         """The summary page, then the slices with nodules and their neighbours."""
-        series, findings = self.series, self.findings
+        series, findings, language = self.series, self.findings, self.context.language
         slices = key_slices(findings, self._neighbours)
-        drawn = [CapturePicture(slice_picture(series, findings, k), k, f"Slice {k + 1}") for k in slices]
-        return [CapturePicture(summary_page(series, findings), None, "Summary"), *drawn]
+        drawn = [
+            CapturePicture(slice_picture(series, findings, k, language=language), k, f"Slice {k + 1}") for k in slices
+        ]
+        return [CapturePicture(summary_page(series, findings, language), None, "Summary"), *drawn]
 
     def content(self) -> dict[str, Any]:
         """Give the content of report.json as it is now."""
