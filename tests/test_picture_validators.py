@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import SimpleITK
 from PIL import Image
 from pydicom import Dataset, dcmread
 
@@ -39,7 +40,7 @@ from tests.result_examples import (
     sphere_nodule,
     with_headers,
 )
-from tests.validators import complaints_of_pixelmed, messages_of_dciodvfy, run
+from tests.validators import complaints_of_pixelmed, messages_of_dciodvfy, python_tool, run
 from training.phantom_dicom import ct_datasets, write_series
 from training.phantom_small import small_phantom, sphere
 
@@ -211,3 +212,23 @@ def test_all_kinds_of_a_real_series_pass(lidc_0003: Path, tmp_path: Path) -> Non
             files[-1].write_bytes(encoded(dataset))
             assert unaccepted(kind, files[-1]) == []
     assert run(tool("dcentvfy"), *paths, *files).returncode == 0
+
+
+def test_dcmqi_reads_the_same_voxels_from_the_segmentation(
+    every: dict[str, dict[str, list[Path]]], series: AssembledSeries, tmp_path: Path
+) -> None:
+    path = every["single frames"]["SEG"][0]
+    options = ("--outputDirectory", tmp_path, "--prefix", "s", "--outputType", "nrrd")
+    done = run(python_tool("segimage2itkimage"), "--inputDICOM", path, *options)
+    assert done.returncode == 0, done.stderr
+    stored, numbers = dcmread(path), [1, 2, 3, 4, 5]
+    frames = [int(g.SegmentIdentificationSequence[0].ReferencedSegmentNumber) for g in groups_of(stored)]
+    for number in numbers:
+        image = SimpleITK.ReadImage(tmp_path / f"s-{number}.nrrd")
+        expected = stored.pixel_array[np.array(frames) == number].sum()
+        assert np.count_nonzero(SimpleITK.GetArrayViewFromImage(image)) == expected > 0
+        assert np.allclose(sorted(image.GetSpacing()), sorted(series.volume.spacing_kji_mm), atol=1e-4)
+
+
+def groups_of(segmentation: Dataset) -> list[Dataset]:
+    return list(segmentation.PerFrameFunctionalGroupsSequence)
