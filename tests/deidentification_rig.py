@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from io import BytesIO
 from pathlib import Path
 
@@ -19,6 +21,7 @@ from pydicom.uid import (
     UltrasoundImageStorage,
 )
 
+from node.deidentification.one_file import Order, Outcome, deidentify_file
 from node.deidentification.profile import Action, Options, action_for, rows
 
 ROOT = "1.2.826.0.1.3680043.9.7777"  # of every UID of the study: found nowhere else
@@ -182,3 +185,10 @@ def canaries_in(folder: Path) -> list[str]:
 
 def reread(path: Path) -> Dataset:
     return dcmread(BytesIO(path.read_bytes()))
+
+
+def crashing(path: Path, number: int, order: Order) -> Outcome:
+    """Do as ``deidentify_file``, but die at a file called "bad", as a decoder in C does."""
+    if path.name == "bad":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return deidentify_file(path, number, order)

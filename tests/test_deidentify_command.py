@@ -35,6 +35,7 @@ from tests.deidentification_rig import (
     canaries_in,
     canary_folder,
     capture,
+    crashing,
     ct_slice,
     fill,
     referenced,
@@ -285,6 +286,20 @@ def test_several_processes_do_the_same_as_one_in_the_same_order(tmp_path: Path) 
     assert list(deidentify_files(files, many, 2)) == alone
     assert [path.read_bytes() for path in files_of(many.target)] == [path.read_bytes() for path in files_of(one.target)]
     assert [outcome.number for outcome in alone if outcome.fate is Fate.REFUSED] == [40]
+
+
+def test_a_file_that_takes_the_process_down_is_refused_and_the_others_leave(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = [written(ct_slice(number), tmp_path / "in" / f"{number:03d}") for number in range(1, 41)]
+    files[20] = files[20].rename(files[20].with_name("bad"))
+    monkeypatch.setattr("node.deidentification.folders.deidentify_file", crashing)
+    outcomes = list(deidentify_files(files, Order(tmp_path / "out", options_of([]), KEY), 2))
+
+    assert [outcome.number for outcome in outcomes] == list(range(1, 41))
+    assert [outcome.number for outcome in outcomes if outcome.fate is Fate.REFUSED] == [21]
+    assert "a decoder crashed" in str(outcomes[20].reason)
+    assert len(files_of(tmp_path / "out")) == 39
 
 
 def test_two_objects_under_one_uid_do_not_replace_each_other(tmp_path: Path) -> None:

@@ -9,10 +9,11 @@ import warnings
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
-from node.deidentification.one_file import Order, Outcome, deidentify_file
-from node.durable import sync_folder
+from node.deidentification.one_file import Fate, Order, Outcome, deidentify_file
+from node.durable import ASIDE_PREFIX, sync_folder
 from node.errors import ConfigError, DeidentificationError
 
 _AHEAD = 4  # files under way for each process: enough to keep it busy, few enough to keep memory flat
@@ -61,18 +62,30 @@ def deidentify_files(files: Sequence[Path], order: Order, processes: int | None 
             yield from (deidentify_file(path, number, order) for number, path in numbered)
         else:
             yield from _in_processes(files, order, processes or len(os.sched_getaffinity(0)))
-        _sync(order.target)
+        _tidy(order.target)
     except OSError as error:
         raise DeidentificationError(f"{order.target}: cannot be written ({error.strerror})") from None
 
 
 def _in_processes(files: Sequence[Path], order: Order, processes: int) -> Iterator[Outcome]:
-    context = multiprocessing.get_context("spawn")  # a forked copy of a process with threads may hang
-    waiting: deque[Future[Outcome]] = deque()
-    with ProcessPoolExecutor(processes, context, _keep_quiet) as pool:
+    """Give the outcomes in order; a file that takes a process down is done again alone, and refused if it does so."""
+    done = 0
+    while done < len(files):
         try:
-            for number, path in enumerate(files, 1):
-                waiting.append(pool.submit(deidentify_file, path, number, order))
+            for outcome in _of_one_pool(files, done, order, processes):
+                done += 1
+                yield outcome
+        except BrokenProcessPool:
+            yield _alone(files[done], done + 1, order)
+            done += 1
+
+
+def _of_one_pool(files: Sequence[Path], first: int, order: Order, processes: int) -> Iterator[Outcome]:
+    waiting: deque[Future[Outcome]] = deque()
+    with _pool(processes) as pool:
+        try:
+            for place in range(first, len(files)):
+                waiting.append(pool.submit(deidentify_file, files[place], place + 1, order))
                 if len(waiting) >= _AHEAD * processes:
                     yield waiting.popleft().result()
             while waiting:
@@ -82,8 +95,23 @@ def _in_processes(files: Sequence[Path], order: Order, processes: int) -> Iterat
                 future.cancel()
 
 
-def _sync(target: Path) -> None:
-    """Make the names of all that has left durable."""
+def _alone(path: Path, number: int, order: Order) -> Outcome:
+    with _pool(1) as pool:
+        try:
+            return pool.submit(deidentify_file, path, number, order).result()
+        except BrokenProcessPool:
+            return Outcome(number, Fate.REFUSED, reason="reading it took the process down: a decoder crashed on it")
+
+
+def _pool(processes: int) -> ProcessPoolExecutor:
+    context = multiprocessing.get_context("spawn")  # a forked copy of a process with threads may hang
+    return ProcessPoolExecutor(processes, context, _keep_quiet)
+
+
+def _tidy(target: Path) -> None:
+    """Remove what a process left that went down while it wrote, and make the names of all that has left durable."""
+    for path in target.rglob(f"{ASIDE_PREFIX}*"):
+        path.unlink()
     for folder in [target, *(path for path in target.rglob("*") if path.is_dir())] if target.is_dir() else ():
         sync_folder(folder)
 
