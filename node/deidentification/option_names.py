@@ -25,6 +25,11 @@ _FIELDS: Final = MappingProxyType(
 )
 _DATES: Final = MappingProxyType({"retain-full-dates": Dates.FULL, "retain-modified-dates": Dates.MODIFIED})
 NAMES: Final = (*_FIELDS, *_DATES)
+# Column of the table -> name.
+NAME_OF: Final = MappingProxyType(
+    {field: name for name, field in _FIELDS.items()}
+    | {"full_dates": "retain-full-dates", "modified_dates": "retain-modified-dates"}
+)
 
 
 def options_of(names: Sequence[str]) -> Options:

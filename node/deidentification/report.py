@@ -16,7 +16,7 @@ from typing import Any, Final
 from node.deidentification.changes import Change, Verdict
 from node.deidentification.identity import Remembered
 from node.deidentification.one_file import Fate, Order, Outcome
-from node.deidentification.option_names import names_of
+from node.deidentification.option_names import NAME_OF, names_of
 from node.deidentification.profile import Options, row_for
 from node.deidentification.pseudonyms import Pseudonyms
 
@@ -172,6 +172,6 @@ def _why(change: Change, options: Options) -> str:
         return (
             "no row in Table E.1-1" if change.verdict is Verdict.KEPT else "it is unknown, or follows from the others"
         )
-    chosen = [f"{name} {code}" for name, code in row.options.items() if name in options.columns]
+    chosen = [f"{NAME_OF[column]} {code}" for column, code in row.options.items() if column in options.columns]
     table = "Table E.1-1" if row.is_standard else "beyond Table E.1-1"
-    return f"{table}: {row.basic}" + "".join(f", option {said}" for said in chosen)
+    return f"{table}: {row.basic}" + "".join(f", {said}" for said in chosen)
