@@ -13,10 +13,11 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from node.archive import Archive
@@ -72,12 +73,22 @@ class RunningNode:
 
 
 @contextmanager
-def running_node(folder: Path, archive_port: int, known_nodules: Path | None) -> Iterator[RunningNode]:
-    """Run ``pulmonode serve`` with settings for the demo; its log goes to ``folder``/node.log."""
+def running_node(
+    folder: Path, archive_port: int, known_nodules: Path | None, results: Mapping[str, Any] = MappingProxyType({})
+) -> Iterator[RunningNode]:
+    """Run ``pulmonode serve`` with settings for the demo; its log goes to ``folder``/node.log.
+
+    Parameters
+    ----------
+    results
+        Settings of ``results`` over those of the demo.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     port = _free_port()
     config = folder / "config.yaml"
-    config.write_text(json.dumps(_settings(folder, port, archive_port, known_nodules), indent=2))  # JSON is YAML
+    settings = _settings(folder, port, archive_port, known_nodules)
+    settings["results"] |= results
+    config.write_text(json.dumps(settings, indent=2))  # JSON is YAML
     environment = {key: value for key, value in os.environ.items() if not key.startswith("PULMONODE_")}
     with (folder / "node.log").open("wb") as log:
         command = [sys.executable, "-m", "node", "serve", "--config", str(config)]

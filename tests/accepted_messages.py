@@ -21,6 +21,7 @@ class Accepted:
 
 _EXTENDED = "an SC with the place of its slice is a Standard Extended SOP Class: viewers scroll it with the CT"
 _SPATIAL = r"SliceThickness|Slice Thickness|Image Position|Image Orientation|Frame of Reference UID|Position Reference"
+_MORE_IN_THE_SOURCE = "attributes of patient and study that no result needs, such as Patient Comments, stay behind"
 _POOR_SOURCE = "the source does not say it, and it may be empty (Type 2)"
 _OLD = "the program is older than the SOP class Label Map Segmentation (66.7)"
 _TEMPLATES_OF_2022 = "the program knows the templates of 2022; TID 1419 and 1501 are extensible"
@@ -35,6 +36,10 @@ ACCEPTED = (
     Accepted("dciodvfy", ANY, r"Patient's Name|Physician's Name.*Retired Person Name form",
              "a name of the source without components: it is carried as it is"),
     Accepted("dciodvfy", ANY, r"Missing attribute or value that would be needed to build DICOMDIR", _POOR_SOURCE),
+    Accepted("dciodvfy", ANY, r"Unrecognized defined term <XNAT> for value 1 of attribute <Coding Scheme Designator>",
+             "from the De-identification Method Code Sequence of a source, carried as it is"),
+    Accepted("dcentvfy", ANY, r"Attribute present in one instance but not the other", _MORE_IN_THE_SOURCE),
+    Accepted("dcmpschk", "PR", r"patientName absent or empty|Test failed", _POOR_SOURCE),
     Accepted("dcentvfy", ANY, r"Different information entities for attribute .*AccessionNumber> IE <(Series|Study)>",
              "a quirk of its table: SR and KO against images; a changed birth date is still an error"),
     Accepted("dsrdump", ANY, r"VR checker does not support .*ISO_IR 192", "DCMTK 3.6.7 does not check UTF-8"),

@@ -11,6 +11,7 @@ from pydicom import Dataset
 from models.findings import Findings
 from node.assembly.assembled import AssembledSeries
 from node.results.builders import BUILDERS, Bench
+from node.results.context import ResultContext
 from node.results.forms import Kind
 from node.results.legal_values import legal_value
 from node.results.notice import build_notice
@@ -32,10 +33,13 @@ def black_pictures(series: AssembledSeries) -> list[CapturePicture]:
 
 
 def every_kind(
-    series: AssembledSeries, findings: Findings, leave_out: Collection[Kind] = ()
+    series: AssembledSeries,
+    findings: Findings,
+    leave_out: Collection[Kind] = (),
+    context: ResultContext = CONTEXT,
 ) -> dict[str, list[Dataset]]:
     """The objects by kind, the notice's among them; some only where the source has a frame of reference."""
-    bench = Bench(series, findings, CONTEXT, neighbours=0)
+    bench = Bench(series, findings, context, neighbours=0)
     bench.pictures = black_pictures(series)
     has_frame = legal_value(series.headers[0], "FrameOfReferenceUID") is not None
     kinds = [kind for kind in BUILDERS if kind not in leave_out and (has_frame or kind not in NEED_FRAME_OF_REFERENCE)]

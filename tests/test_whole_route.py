@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
 import signal
-import socket
+import sqlite3
 import subprocess
-import time
-import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import pydicom
 import pytest
@@ -20,7 +15,7 @@ import pytest
 from node.demo import RunningNode, running_node
 from node.ledger.ledger import Ledger
 from node.series.states import SeriesState
-from tests.conftest import skip_or_fail
+from tests.orthanc_rig import Orthanc, running_orthanc, tool, wait_for
 from training.phantom_dicom import ct_datasets, write_series
 from training.phantom_small import small_phantom
 
@@ -29,88 +24,12 @@ pytestmark = [pytest.mark.route, pytest.mark.timeout(600)]
 COMPREHENSIVE_3D_SR = "1.2.840.10008.5.1.4.1.1.88.34"
 SEGMENTATION = "1.2.840.10008.5.1.4.1.1.66.4"
 SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
-WAIT_S = 240.0
-
-
-def tool(name: str) -> str:
-    found = shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/lib/orthanc")
-    if found is None:
-        skip_or_fail(f"{name} is not installed")
-    return str(found)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def wait_for(condition: Callable[[], Any], what: str, seconds: float = WAIT_S) -> Any:
-    """Look again and again, until there is something or the time is over."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        found = condition()
-        if found:
-            return found
-        signal.sigtimedwait([], 0.1)  # let the others work
-    pytest.fail(f"{what}: not within {seconds:g} s")
-
-
-class Orthanc:
-    """A running Orthanc and the few questions we ask it."""
-
-    def __init__(self, http_port: int, dicom_port: int) -> None:
-        self.url = f"http://127.0.0.1:{http_port}"
-        self.dicom_port = dicom_port
-
-    def get(self, path: str) -> Any:
-        with urllib.request.urlopen(f"{self.url}{path}", timeout=30) as answer:  # noqa: S310 - loopback
-            return json.loads(answer.read())
-
-    def is_up(self) -> bool:
-        try:
-            return bool(self.get("/system"))
-        except OSError:
-            return False
-
-    def download(self, folder: Path) -> list[Path]:
-        paths = []
-        for identifier in self.get("/instances"):
-            with urllib.request.urlopen(f"{self.url}/instances/{identifier}/file", timeout=30) as answer:  # noqa: S310
-                path = folder / f"{identifier}.dcm"
-                path.write_bytes(answer.read())
-                paths.append(path)
-        return paths
 
 
 @pytest.fixture
 def orthanc(tmp_path: Path) -> Iterator[Orthanc]:
-    program = tool("Orthanc")
-    folder = tmp_path / "orthanc"
-    folder.mkdir()
-    http_port, dicom_port = free_port(), free_port()
-    settings = {
-        "StorageDirectory": str(folder / "storage"),
-        "IndexDirectory": str(folder / "storage"),
-        "HttpPort": http_port,
-        "DicomPort": dicom_port,
-        "RemoteAccessAllowed": False,
-        "AuthenticationEnabled": False,
-        "DicomAlwaysAllowStore": True,
-        "Plugins": [],
-    }
-    (folder / "orthanc.json").write_text(json.dumps(settings))
-    with (folder / "orthanc.log").open("wb") as log:
-        process = subprocess.Popen(
-            [program, str(folder / "orthanc.json")], stdout=log, stderr=log, env={**os.environ, "TCP_NODELAY": "1"}
-        )
-        try:
-            running = Orthanc(http_port, dicom_port)
-            wait_for(running.is_up, "Orthanc answers", 60)
-            yield running
-        finally:
-            process.terminate()
-            process.wait(30)
+    with running_orthanc(tmp_path / "orthanc") as running:
+        yield running
 
 
 def dcmsend(node: RunningNode, folder: Path) -> None:
@@ -203,6 +122,46 @@ def test_a_gap_yields_one_notice_and_no_finding(orthanc: Orthanc, tmp_path: Path
     assert "NOT PROCESSED" in text
     assert "not a negative result" in text
     assert "Measurement Group" not in text
+
+
+DELIVERIES = "SELECT results.kind, deliveries.state FROM deliveries JOIN results USING (sop_instance_uid)"
+EVERYTHING = {
+    "segmentation": "labelmap",
+    "captures": "multiframe",
+    "presentation_state": True,
+    "key_objects": True,
+    "pdf": True,
+}
+
+
+def referenced_instances(dataset: pydicom.Dataset) -> set[str]:
+    """The instances that a data set names, wherever it names them."""
+    return {str(element.value) for element in dataset.iterall() if element.keyword == "ReferencedSOPInstanceUID"}
+
+
+def test_all_kinds_arrive_and_a_class_that_the_archive_does_not_take_is_named(orthanc: Orthanc, tmp_path: Path) -> None:
+    """Orthanc 1.10 accepts no Label Map Segmentation; everything else is there and its references resolve."""
+    source = ct_datasets(small_phantom().volume)
+    write_series(source, tmp_path / "series")
+    with running_node(tmp_path / "node", orthanc.dicom_port, None, EVERYTHING) as node:
+        dcmsend(node, tmp_path / "series")
+        deliveries = wait_for(lambda: settled_deliveries(node), "every delivery is settled")
+    (tmp_path / "got").mkdir()
+    results = [pydicom.dcmread(path) for path in orthanc.download(tmp_path / "got")]
+    assert {result.Modality for result in results} == {"SR", "PR", "KO", "DOC", "OT"}
+    assert {state: kinds for state, kinds in deliveries.items() if state != "STORED"} == {"REFUSED": {"SEG-LABELMAP"}}
+    there = {str(dataset.SOPInstanceUID) for dataset in [*source, *results]}
+    for result in results:
+        if result.Modality != "SR":  # which names the segmentation that did not come
+            assert referenced_instances(result) <= there
+
+
+def settled_deliveries(node: RunningNode) -> dict[str, set[str]]:
+    """Kinds of result by what became of them; nothing while one is still to be sent."""
+    with closing(sqlite3.connect(node.data_dir / "ledger.sqlite")) as ledger:
+        rows = ledger.execute(DELIVERIES).fetchall()
+    states = {state for _, state in rows}
+    return {} if "PENDING" in states else {state: {k for k, other in rows if other == state} for state in states}
 
 
 def kill(node: RunningNode) -> None:

@@ -13,6 +13,13 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from playwright.sync_api import Page, sync_playwright
+
+from tests.orthanc_rig import tool
+
+WAIT_MS = 90_000
+# Without a sandbox, as in containers; WebGL in software, which the viewer draws with.
+CHROMIUM: Final = ("--no-sandbox", "--enable-unsafe-swiftshader", "--ignore-gpu-blocklist")
 CONFIGURATION: Final = b"""window.config = {
   routerBasename: null, extensions: [], modes: [], showStudyList: true, maxNumberOfWebWorkers: 2,
   showWarningMessageForCrossOrigin: false, showCPUFallbackMessage: false, strictZSpacingForVolumeViewport: false,
@@ -93,3 +100,52 @@ def viewer_in_front_of(archive_url: str, dist: Path) -> Iterator[str]:
         server.shutdown()
         server.server_close()
         thread.join(10)
+
+
+class Viewer:
+    """One browser page on the viewer, and what a reader does there."""
+
+    def __init__(self, page: Page, address: str) -> None:
+        self.page = page
+        self._address = address
+        self.failures: list[str] = []
+        page.on("pageerror", lambda error: self.failures.append(str(error)))
+
+    def open_study(self, study_instance_uid: str) -> None:
+        """Open the study and close the guided tour of a first visit."""
+        self.page.goto(f"{self._address}/viewer?StudyInstanceUIDs={study_instance_uid}")
+        self.page.get_by_text("Skip all", exact=True).first.click()
+        self.page.locator("[data-cy=viewport-overlay-bottom-right]").filter(has_text="(").first.wait_for()
+
+    def open_series(self, description: str) -> None:
+        """Double-click the thumbnail of a series."""
+        self.page.get_by_text(description, exact=True).first.dblclick()
+
+    def agree(self) -> None:
+        """Say yes to the question that the viewer asks about a report or a segmentation."""
+        self.page.get_by_text("Yes", exact=True).first.click()
+
+    def open_panel(self, name: str) -> None:
+        """Open ``trackedMeasurements`` or ``panelSegmentation`` on the right."""
+        self.page.locator(f"[data-cy={name}-btn]").first.click()
+
+    def expect(self, *texts: str) -> None:
+        """Wait until each text is on the page."""
+        for text in texts:
+            self.page.get_by_text(text).first.wait_for()
+
+    def expect_image(self, instance_number: int) -> None:
+        """Wait until the view shows that instance."""
+        shown = self.page.locator("[data-cy=viewport-overlay-bottom-right]").filter(has_text=f"{instance_number} (")
+        shown.first.wait_for()
+
+
+@contextmanager
+def open_viewer(address: str) -> Iterator[Viewer]:
+    """Open the system's Chromium on the viewer."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=tool("chromium"), args=list(CHROMIUM))
+        page = browser.new_page(viewport={"width": 1600, "height": 1000})
+        page.set_default_timeout(WAIT_MS)
+        yield Viewer(page, address)
+        browser.close()
