@@ -1,4 +1,4 @@
-"""Fixtures that several test files share: the real data beside the repository, unpacked once."""
+"""Fixtures that several test files share: a small chest, and the real data beside the repository, unpacked once."""
 
 from __future__ import annotations
 
@@ -11,6 +11,10 @@ from pathlib import Path
 import pytest
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the command line does, before torch is loaded
+
+from models.findings import Findings
+from node.assembly.assembled import AssembledSeries
+from tests.result_examples import example_findings, phantom_series
 
 SHARED_DATA = Path(__file__).resolve().parents[1].parent / "shared" / "data"
 
@@ -28,6 +32,18 @@ def tool(name: str) -> str:
     if found is None:
         skip_or_fail(f"{name} is not installed")
     return str(found)
+
+
+@pytest.fixture(scope="module")
+def series() -> AssembledSeries:
+    """A small chest as the node assembles it."""
+    return phantom_series()
+
+
+@pytest.fixture(scope="module")
+def findings(series: AssembledSeries) -> Findings:
+    """What the examples of results say of it."""
+    return example_findings(series.volume)
 
 
 @pytest.fixture(scope="session")

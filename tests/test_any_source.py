@@ -22,7 +22,7 @@ from node.results.forms import Kind
 from tests.accepted_messages import not_accepted
 from tests.all_kinds import SEGMENTATIONS, every_kind, write_objects
 from tests.conftest import skip_or_fail
-from tests.result_examples import as_enhanced, encoded, example_findings, phantom_series
+from tests.result_examples import as_enhanced, encoded, example_findings
 
 
 def switched(escape: str, name: str, codec: str) -> bytes:
@@ -146,11 +146,6 @@ def tool(name: str) -> str:
     if found is None:
         skip_or_fail(f"{name} is not installed")
     return str(found)
-
-
-@pytest.fixture(scope="module")
-def series() -> AssembledSeries:
-    return phantom_series()
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ from node.results.segmentation import build_segmentation
 from node.results.structured_report import build_report
 from tests.conftest import SHARED_DATA, skip_or_fail, tool
 from tests.deidentification_examples import encoded
-from tests.result_examples import CONTEXT, example_findings, phantom_series
+from tests.result_examples import CONTEXT, example_findings
 from training.phantom_dicom import ct_datasets
 from training.phantom_small import small_phantom
 
@@ -55,11 +55,6 @@ def check(dataset: Dataset, options: Options, folder: Path) -> None:
     before = complaints(dataset, folder / "before.dcm")
     after = complaints(deidentify(dataset, Rules(options), PSEUDONYMS), folder / "after.dcm")
     assert {line for line in after - before if not line.startswith(ASKED_BY_THE_TABLE)} == set()
-
-
-@pytest.fixture(scope="module")
-def series() -> AssembledSeries:
-    return phantom_series()
 
 
 @pytest.fixture(scope="module")

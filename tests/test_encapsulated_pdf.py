@@ -21,17 +21,7 @@ from node.results.report_json import report_of
 from node.results.wording import NO_NODULE
 from tests.conftest import tool
 from tests.page_reader import Page
-from tests.result_examples import CONTEXT, as_enhanced, encoded, example_findings, phantom_series, with_headers
-
-
-@pytest.fixture(scope="module")
-def series() -> AssembledSeries:
-    return phantom_series()
-
-
-@pytest.fixture(scope="module")
-def findings(series: AssembledSeries) -> Findings:
-    return example_findings(series.volume)
+from tests.result_examples import CONTEXT, as_enhanced, encoded, with_headers
 
 
 @pytest.fixture(scope="module")

@@ -16,17 +16,7 @@ from node.results.context import DISCLAIMER
 from node.results.key_objects import build_key_objects
 from node.results.language import Language
 from node.results.pictures import measuring_slice
-from tests.result_examples import CONTEXT, as_enhanced, child, encoded, example_findings, phantom_series, reread
-
-
-@pytest.fixture(scope="module")
-def series() -> AssembledSeries:
-    return phantom_series()
-
-
-@pytest.fixture(scope="module")
-def findings(series: AssembledSeries) -> Findings:
-    return example_findings(series.volume)
+from tests.result_examples import CONTEXT, as_enhanced, child, encoded, reread
 
 
 @pytest.fixture(scope="module")

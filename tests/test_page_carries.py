@@ -15,18 +15,7 @@ from node.results.page_lungs import lung_net
 from node.results.page_slices import KNOTS_GREY, KNOTS_HU, companded, slice_plan, viewer_data
 from node.results.pictures import measuring_slice, slice_hu
 from node.results.rendering import lung_scene
-from tests.result_examples import SPACING_MM, example_findings, phantom_series
-
-
-@pytest.fixture(scope="module")
-def series() -> AssembledSeries:
-    return phantom_series()
-
-
-@pytest.fixture(scope="module")
-def findings(series: AssembledSeries) -> Findings:
-    return example_findings(series.volume)
-
+from tests.result_examples import SPACING_MM
 
 # Grey
 

@@ -20,17 +20,6 @@ from node.results.drawing import drawable_language, wrapped
 from node.results.language import translated
 from node.results.pictures import label_of, measuring_slice, slice_overlay
 from node.results.summary_page import PAGE_SIZE, summary_page
-from tests.result_examples import example_findings, phantom_series
-
-
-@pytest.fixture(scope="module")
-def series() -> AssembledSeries:
-    return phantom_series()
-
-
-@pytest.fixture(scope="module")
-def findings(series: AssembledSeries) -> Findings:
-    return example_findings(series.volume)
 
 
 def sizes_px(monkeypatch: pytest.MonkeyPatch, *modules: object) -> dict[str, int]:

@@ -79,11 +79,6 @@ def written(series: AssembledSeries, folder: Path, language: Language = Language
 
 
 @pytest.fixture(scope="module")
-def series() -> AssembledSeries:
-    return phantom_series()
-
-
-@pytest.fixture(scope="module")
 def every(series: AssembledSeries, tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, list[Path]]]:
     poor = dict.fromkeys(("StudyID", "AccessionNumber", "PatientBirthDate", "BodyPartExamined", "SliceThickness"))
     situations = {

@@ -16,20 +16,10 @@ from node.results.labels import Mark, place_labels
 from node.results.location_map import location_view
 from node.results.rendering import render_lungs
 from node.results.views import Plane, planes_of, projection_view, section, upright
-from tests.result_examples import SHAPE, SPACING_MM, example_findings, phantom_series, sphere_nodule
+from tests.result_examples import SHAPE, SPACING_MM, example_findings, sphere_nodule
 from training.phantom_small import SPHERES, small_phantom, sphere
 
 FLIPS = list(product((False, True), repeat=3))
-
-
-@pytest.fixture(scope="module")
-def series() -> AssembledSeries:
-    return phantom_series()
-
-
-@pytest.fixture(scope="module")
-def findings(series: AssembledSeries) -> Findings:
-    return example_findings(series.volume)
 
 
 def seen_from(flip_kji: tuple[bool, bool, bool]) -> tuple[Volume, Findings]:

@@ -36,21 +36,9 @@ from tests.result_examples import (
     SHAPE,
     SPACING_MM,
     as_enhanced,
-    example_findings,
-    phantom_series,
     with_headers,
 )
 from training.phantom_small import small_phantom
-
-
-@pytest.fixture(scope="module")
-def series() -> AssembledSeries:
-    return phantom_series()
-
-
-@pytest.fixture(scope="module")
-def findings(series: AssembledSeries) -> Findings:
-    return example_findings(series.volume)
 
 
 def ink(nodule: Nodule, overlay: np.ndarray) -> np.ndarray:

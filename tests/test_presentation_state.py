@@ -18,17 +18,7 @@ from node.results.envelope import tracking_uid
 from node.results.language import Language, translated
 from node.results.pictures import SliceFrame, measuring_slice, outlines_on
 from node.results.presentation_state import build_presentation_state
-from tests.result_examples import CONTEXT, as_enhanced, encoded, example_findings, phantom_series, with_headers
-
-
-@pytest.fixture(scope="module")
-def series() -> AssembledSeries:
-    return phantom_series()
-
-
-@pytest.fixture(scope="module")
-def findings(series: AssembledSeries) -> Findings:
-    return example_findings(series.volume)
+from tests.result_examples import CONTEXT, as_enhanced, encoded, with_headers
 
 
 @pytest.fixture(scope="module")

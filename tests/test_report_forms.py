@@ -24,21 +24,10 @@ from tests.result_examples import (
     encoded,
     example_findings,
     groups,
-    phantom_series,
 )
 
 FALLBACKS = (Kind.SR_COMPREHENSIVE, Kind.SR_ENHANCED, Kind.SR_TEXT)
 NOTICES = (Kind.NOTICE_COMPREHENSIVE, Kind.NOTICE_ENHANCED, Kind.NOTICE_TEXT)
-
-
-@pytest.fixture(scope="module")
-def series() -> AssembledSeries:
-    return phantom_series()
-
-
-@pytest.fixture(scope="module")
-def findings(series: AssembledSeries) -> Findings:
-    return example_findings(series.volume)
 
 
 @pytest.fixture(scope="module")

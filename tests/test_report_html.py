@@ -17,7 +17,7 @@ from node.results.pictures import measuring_slice
 from node.results.report_html import build_html
 from node.results.wording import NO_NODULE
 from tests.page_reader import Page
-from tests.result_examples import example_findings, phantom_series, with_headers
+from tests.result_examples import with_headers
 
 REPORT: dict[str, Any] = {
     "status": "ANALYSED",
@@ -26,16 +26,6 @@ REPORT: dict[str, Any] = {
     "software_version": "0.1.0",
     "timings_s": {"assembly": 1.25, "nodules": 14.5},
 }
-
-
-@pytest.fixture(scope="module")
-def series() -> AssembledSeries:
-    return phantom_series()
-
-
-@pytest.fixture(scope="module")
-def findings(series: AssembledSeries) -> Findings:
-    return example_findings(series.volume)
 
 
 @pytest.fixture(scope="module")

@@ -13,12 +13,7 @@ from node.assembly.assembled import AssembledSeries
 from node.results.context import DISCLAIMER
 from node.results.report_json import report_of
 from node.results.segmentation import build_segmentation
-from tests.result_examples import CONTEXT, example_findings, phantom_series
-
-
-@pytest.fixture(scope="module")
-def series() -> AssembledSeries:
-    return phantom_series()
+from tests.result_examples import CONTEXT, example_findings
 
 
 @pytest.fixture(scope="module")

@@ -28,18 +28,12 @@ from tests.result_examples import (
     encoded,
     example_findings,
     groups,
-    phantom_series,
     reread,
     with_headers,
 )
 
 OTHERS = (Language.GERMAN, Language.CHINESE)
 DIAMETERS_MM = (3.0, 5.0, 6.5, 9.0, 16.0, 31.0)
-
-
-@pytest.fixture(scope="module")
-def series() -> AssembledSeries:
-    return phantom_series()
 
 
 def report_in(language: Language, series: AssembledSeries, count: int = 3) -> Dataset:

@@ -33,20 +33,10 @@ from node.results.forms import (
     preferred,
 )
 from node.results.language import Language
-from tests.result_examples import CONTEXT, comments_of, example_findings, phantom_series, with_headers
+from tests.result_examples import CONTEXT, comments_of, example_findings, with_headers
 
 NOTICE_KINDS = {*NOTICE_REPORT_KINDS, Kind.NOTICE_SC}
 TEXT_ALONE = ResultForms(report=(ReportForm.BASIC_TEXT,))
-
-
-@pytest.fixture(scope="module")
-def series() -> AssembledSeries:
-    return phantom_series()
-
-
-@pytest.fixture(scope="module")
-def findings(series: AssembledSeries) -> Findings:
-    return example_findings(series.volume)
 
 
 def made(series: AssembledSeries, findings: Findings, kinds: Collection[str]) -> Bundle:

@@ -28,15 +28,10 @@ from node.results.report_json import report_of
 from node.results.secondary_capture import CapturePicture, build_captures
 from node.results.segmentation import build_labelmap, build_segmentation
 from node.results.structured_report import build_report
-from tests.result_examples import CONTEXT, child, children, example_findings, groups, phantom_series
+from tests.result_examples import CONTEXT, child, children, example_findings, groups
 
 Objects = dict[str, Dataset]
 Defect = Callable[[Objects], None]
-
-
-@pytest.fixture(scope="module")
-def series() -> AssembledSeries:
-    return phantom_series()
 
 
 @pytest.fixture(scope="module")

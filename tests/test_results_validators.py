@@ -63,11 +63,6 @@ def situations(series: AssembledSeries) -> Iterator[tuple[str, list[Dataset]]]:
 
 
 @pytest.fixture(scope="module")
-def series() -> AssembledSeries:
-    return phantom_series()
-
-
-@pytest.fixture(scope="module")
 def written(series: AssembledSeries, tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Path]]:
     return {name: write(objects, tmp_path_factory.mktemp("results")) for name, objects in situations(series)}
 

@@ -19,12 +19,7 @@ from node.results.context import DISCLAIMER
 from node.results.envelope import CAPTURE, CAPTURE_JPEG, CAPTURE_JPEG_LS, CAPTURE_MULTI, ObjectKind
 from node.results.multiframe_capture import build_multiframe_captures
 from node.results.secondary_capture import CapturePicture, build_captures
-from tests.result_examples import CONTEXT, MODELS, encoded, phantom_series, with_headers
-
-
-@pytest.fixture(scope="module")
-def series() -> AssembledSeries:
-    return phantom_series()
+from tests.result_examples import CONTEXT, MODELS, encoded, with_headers
 
 
 def picture(series: AssembledSeries, k: int | None, scale: float = 1.0, extra: int = 0) -> CapturePicture:

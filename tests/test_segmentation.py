@@ -20,17 +20,7 @@ from node.errors import ResultError
 from node.results.context import DISCLAIMER, MODEL_NAME
 from node.results.envelope import tracking_uid
 from node.results.segmentation import build_labelmap, build_segmentation
-from tests.result_examples import CONTEXT, as_enhanced, encoded, example_findings, phantom_series, with_headers
-
-
-@pytest.fixture(scope="module")
-def series() -> AssembledSeries:
-    return phantom_series()
-
-
-@pytest.fixture(scope="module")
-def findings(series: AssembledSeries) -> Findings:
-    return example_findings(series.volume)
+from tests.result_examples import CONTEXT, as_enhanced, encoded, example_findings, with_headers
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from node.results.notice import build_notice
 from node.results.segmentation import build_segmentation
 from node.results.source_attributes import ascii_text, carried_over
 from node.results.structured_report import build_report
-from tests.result_examples import CONTEXT, encoded, example_findings, phantom_series, with_headers
+from tests.result_examples import CONTEXT, encoded, example_findings, with_headers
 
 CHARACTER_SETS = [
     ("ISO_IR 100", "Müller^Zoë", "Thorax nüchtern", "ISO_IR 100"),
@@ -28,11 +28,6 @@ CHARACTER_SETS = [
     (["", "ISO 2022 IR 87"], "Yamada^Tarou=山田^太郎=やまだ^たろう", "胸部", "ISO_IR 192"),
     (["", "ISO 2022 IR 149"], "Hong^Gildong=洪^吉洞=홍^길동", "흉부", "ISO_IR 192"),
 ]
-
-
-@pytest.fixture(scope="module")
-def series() -> AssembledSeries:
-    return phantom_series()
 
 
 def raw_header(*elements: tuple[int, str, bytes]) -> Dataset:

@@ -13,8 +13,8 @@ from models.findings import Attenuation, Findings, Lobe, LungRads, PatientRisk, 
 from node.assembly.assembled import AssembledSeries
 from node.errors import ResultError
 from node.results.context import DISCLAIMER, PredecessorReport
-from node.results.segmentation import build_segmentation
 from node.results.legal_values import is_uid
+from node.results.segmentation import build_segmentation
 from node.results.structured_report import build_report
 from tests.result_examples import (
     CONTEXT,
@@ -26,19 +26,8 @@ from tests.result_examples import (
     encoded,
     example_findings,
     groups,
-    phantom_series,
     with_headers,
 )
-
-
-@pytest.fixture(scope="module")
-def series() -> AssembledSeries:
-    return phantom_series()
-
-
-@pytest.fixture(scope="module")
-def findings(series: AssembledSeries) -> Findings:
-    return example_findings(series.volume)
 
 
 @pytest.fixture(scope="module")

@@ -20,19 +20,9 @@ from node.results.prior_documents import SuppliedPrior, document_nodules, prior_
 from node.results.report_json import report_of
 from node.results.structured_report import build_report
 from node.results.tracking import kept_uids, with_tracking
-from tests.result_examples import CONTEXT, as_enhanced, child, encoded, example_findings, groups, phantom_series
+from tests.result_examples import CONTEXT, as_enhanced, child, encoded, groups
 
 FRAME = "2.25.77"
-
-
-@pytest.fixture(scope="module")
-def series() -> AssembledSeries:
-    return phantom_series()
-
-
-@pytest.fixture(scope="module")
-def findings(series: AssembledSeries) -> Findings:
-    return example_findings(series.volume)
 
 
 def at(
