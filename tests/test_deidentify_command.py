@@ -302,6 +302,15 @@ def test_a_file_that_takes_the_process_down_is_refused_and_the_others_leave(
     assert len(files_of(tmp_path / "out")) == 39
 
 
+def test_what_this_program_writes_into_every_object_is_no_leak(tmp_path: Path) -> None:
+    """The node's own results bear its name as their station."""
+    dataset = ct_slice(1)
+    dataset.StationName, dataset.OperatorsName, dataset.PatientBirthDate = "PULMONODE", "REMOVED", "19000101"
+    outcome = deidentify_file(written(dataset, tmp_path / "a"), 1, Order(tmp_path / "out", options_of([]), KEY))
+
+    assert outcome.fate is Fate.LEFT
+
+
 def test_two_objects_under_one_uid_do_not_replace_each_other(tmp_path: Path) -> None:
     first, second = ct_slice(1), ct_slice(1)
     second.InstanceNumber = 99

@@ -17,6 +17,7 @@ from pydicom.valuerep import VR
 
 from node.deidentification.dummies import REMOVED
 from node.deidentification.identity import stored, uids_of, values_of
+from node.deidentification.marking import IMPLEMENTATION_VERSION_NAME, METHOD
 from node.deidentification.profile import Action, Dates, Options, action_for
 
 SHORTEST: Final = 6  # bytes; anything shorter is found by chance in every image
@@ -37,7 +38,10 @@ _NAMING: Final = (
 )
 _INSTITUTION: Final = ("InstitutionName", "InstitutionAddress", "StationName")
 _TWINS: Final = ("Manufacturer", "ManufacturerModelName", "SeriesNumber", "AcquisitionNumber", "InstanceNumber")
-_OUR_WORDS: Final = tuple(word.encode("ascii") for word in (REMOVED, "19000101", *(dates.value for dates in Dates)))
+_OUR_WORDS: Final = tuple(  # what is written into every object, whatever stood there before
+    word.encode("ascii")
+    for word in (REMOVED, "19000101", METHOD, IMPLEMENTATION_VERSION_NAME, *(dates.value for dates in Dates))
+)
 _PADDING: Final = b" \0^"
 _INSIDE_WORD: Final = frozenset(b"0123456789.ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
 
