@@ -239,6 +239,16 @@ def test_a_summary_that_cannot_show_all_says_so(
 # Files
 
 
+def test_written_pictures_speak_the_language_of_the_report(
+    series: AssembledSeries, findings: Findings, tmp_path: Path
+) -> None:
+    one = replace(findings, nodules=findings.nodules[:1])
+    for language in ("en", "de"):
+        write_pictures(series, one, tmp_path / language, language)
+    names = ("summary.png", f"slice-{key_slices(one)[0] + 1:04d}.png")
+    assert all((tmp_path / "en" / name).read_bytes() != (tmp_path / "de" / name).read_bytes() for name in names)
+
+
 def test_pictures_are_written_whole_and_nothing_else_is_left(
     series: AssembledSeries, findings: Findings, tmp_path: Path
 ) -> None:

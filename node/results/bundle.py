@@ -201,7 +201,7 @@ def write_page(bundle: Bundle, folder: Path, known: Sequence[KnownNodule] = ()) 
     page = build_html(bundle.series, bundle.findings, bundle.report, known, bundle.language)
     write_durably(folder / "report.html", [page.encode()])
     if bundle.series is not None and bundle.findings is not None:
-        write_pictures(bundle.series, bundle.findings, folder / "pictures")
+        write_pictures(bundle.series, bundle.findings, folder / "pictures", bundle.language)
 
 
 def file_names(bundle: Bundle) -> Iterable[tuple[str, Dataset]]:

@@ -24,7 +24,7 @@ _SIZE = 640
 _VIEWPOINTS_DEG = {"front": 0.0, "left": 90.0, "behind": 180.0, "right": 270.0}
 
 
-def write_pictures(series: AssembledSeries, findings: Findings, folder: Path) -> list[Path]:
+def write_pictures(series: AssembledSeries, findings: Findings, folder: Path, language: str = "en") -> list[Path]:
     """Write every picture as a PNG file into ``folder``, which is made where absent; give their paths.
 
     A file is there whole or not at all.
@@ -35,7 +35,7 @@ def write_pictures(series: AssembledSeries, findings: Findings, folder: Path) ->
         The folder cannot be written.
     """
     paths = []
-    for name, picture in _pictures(series, findings):
+    for name, picture in _pictures(series, findings, language):
         path = folder / f"{name}.png"
         write_durably(path, [png(picture)])
         paths.append(path)
@@ -70,11 +70,13 @@ def _image(picture: npt.NDArray[np.uint8]) -> Image.Image:
     return Image.fromarray(np.ascontiguousarray(picture))
 
 
-def _pictures(series: AssembledSeries, findings: Findings) -> Iterator[tuple[str, npt.NDArray[np.uint8]]]:
+def _pictures(
+    series: AssembledSeries, findings: Findings, language: str
+) -> Iterator[tuple[str, npt.NDArray[np.uint8]]]:
     """Each picture with the name of its file, one in memory at a time."""
-    yield "summary", summary_page(series, findings)
+    yield "summary", summary_page(series, findings, language)
     for k in key_slices(findings):
-        yield f"slice-{k + 1:04d}", slice_picture(series, findings, k, 2)
+        yield f"slice-{k + 1:04d}", slice_picture(series, findings, k, 2, language)
     view = upright(series.volume, findings.lungs)
     yield from planes_of(view, findings, _SIZE).items()
     for plane in (Plane.CORONAL, Plane.AXIAL):
