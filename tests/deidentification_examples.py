@@ -1,4 +1,4 @@
-"""What the tests of de-identification share: a keyed double of the pseudonyms, objects to put attributes into."""
+"""What the tests of de-identification share: a keyed double of the pseudonyms, small objects, images of noise."""
 
 from __future__ import annotations
 
@@ -7,15 +7,26 @@ from datetime import timedelta
 from io import BytesIO
 from typing import Any
 
+import numpy as np
 from pydicom import Dataset, dcmread
 from pydicom.dataset import FileMetaDataset
 from pydicom.uid import UID, CTImageStorage, ExplicitVRLittleEndian
 
 from node.deidentification.engine import deidentify
 from node.deidentification.plan import Rules
-from node.deidentification.profile import Options
+from node.deidentification.profile import Dates, Options
 
 SHIFT = timedelta(days=-100)
+EVERYTHING = Options(
+    safe_private=True,
+    device_identity=True,
+    institution_identity=True,
+    patient_characteristics=True,
+    dates=Dates.MODIFIED,
+    clean_descriptors=True,
+    clean_structured_content=True,
+    clean_graphics=True,
+)
 
 
 class Double:
@@ -50,6 +61,55 @@ def instance(sop_class_uid: str = CTImageStorage, **values: Any) -> Dataset:
     dataset.file_meta = FileMetaDataset()
     dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     return dataset
+
+
+def ct(**values: Any) -> Dataset:
+    return instance(
+        **{
+            "PatientName": "DOE^JANE",
+            "PatientID": "4711",
+            "StudyInstanceUID": "1.2.3",
+            "SeriesInstanceUID": "1.2.3.1",
+            "Rows": 2,
+            "Columns": 2,
+            "BitsAllocated": 8,
+            "SamplesPerPixel": 1,
+            "PhotometricInterpretation": "MONOCHROME2",
+            "PixelRepresentation": 0,
+            "KVP": "120",
+            "PixelData": b"abcd",
+            **values,
+        }
+    )
+
+
+def image(
+    pixels: np.ndarray, sop_class: str = CTImageStorage, photometric: str = "MONOCHROME2", **attributes: object
+) -> Dataset:
+    """(frames, rows, columns, samples), or (rows, columns)."""
+    if pixels.ndim == 2:
+        pixels = pixels[None, ..., None]
+    dataset = Dataset()
+    dataset.file_meta = FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    dataset.SOPClassUID, dataset.SOPInstanceUID = sop_class, "1.2.3"
+    dataset.NumberOfFrames, dataset.Rows, dataset.Columns, dataset.SamplesPerPixel = pixels.shape
+    dataset.PhotometricInterpretation = photometric
+    dataset.BitsAllocated = dataset.BitsStored = 8 * pixels.itemsize
+    dataset.HighBit = dataset.BitsStored - 1
+    dataset.PixelRepresentation = int(pixels.dtype.kind == "i")
+    if pixels.shape[3] > 1:
+        dataset.PlanarConfiguration = 0
+    for keyword, value in attributes.items():
+        setattr(dataset, keyword, value)
+    content = pixels.tobytes()
+    dataset.add_new("PixelData", "OW", content + b"\0" * (len(content) % 2))
+    return dataset
+
+
+def noise(rows: int = 32, columns: int = 40, dtype: type = np.uint8, frames: int = 1, samples: int = 1) -> np.ndarray:
+    dice = np.random.default_rng(1)
+    return dice.integers(1, 100, (frames, rows, columns, samples)).astype(dtype)
 
 
 def nested(item: Dataset) -> Dataset:

@@ -1,23 +1,19 @@
-"""Pixels: what may show a name does not leave unless it is cleaned, and what leaves is pixels and nothing else."""
+"""Pixels that may show a name do not leave unless they are cleaned, by a signature or by a search for text."""
 
 from __future__ import annotations
 
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 from pydicom import Dataset
-from pydicom.dataset import FileMetaDataset
-from pydicom.encaps import encapsulate, generate_frames
+from pydicom.encaps import generate_frames
 from pydicom.uid import (
     MPEG2MPML,
-    CTImageStorage,
     EncapsulatedPDFStorage,
     ExplicitVRLittleEndian,
     JPEG2000Lossless,
-    JPEGBaseline8Bit,
     RawDataStorage,
     RLELossless,
     SecondaryCaptureImageStorage,
@@ -27,41 +23,12 @@ from pydicom.uid import (
 from node.deidentification.burned_in import reason_for_text
 from node.deidentification.pixel_cleaning import PixelRules, clean_pixels
 from node.deidentification.pixel_signatures import Mask, read_signatures
-from node.deidentification.pixels import make_plain
 from node.deidentification.text_detection import is_installed, text_in
 from node.errors import ConfigError, DeidentificationError
 from tests.conftest import skip_or_fail
+from tests.deidentification_examples import image, noise
 
 CLEAN = PixelRules(clean=True, signatures=read_signatures())
-
-
-def image(
-    pixels: np.ndarray, sop_class: str = CTImageStorage, photometric: str = "MONOCHROME2", **attributes: object
-) -> Dataset:
-    """(frames, rows, columns, samples), or (rows, columns)."""
-    if pixels.ndim == 2:
-        pixels = pixels[None, ..., None]
-    dataset = Dataset()
-    dataset.file_meta = FileMetaDataset()
-    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    dataset.SOPClassUID, dataset.SOPInstanceUID = sop_class, "1.2.3"
-    dataset.NumberOfFrames, dataset.Rows, dataset.Columns, dataset.SamplesPerPixel = pixels.shape
-    dataset.PhotometricInterpretation = photometric
-    dataset.BitsAllocated = dataset.BitsStored = 8 * pixels.itemsize
-    dataset.HighBit = dataset.BitsStored - 1
-    dataset.PixelRepresentation = int(pixels.dtype.kind == "i")
-    if pixels.shape[3] > 1:
-        dataset.PlanarConfiguration = 0
-    for keyword, value in attributes.items():
-        setattr(dataset, keyword, value)
-    content = pixels.tobytes()
-    dataset.add_new("PixelData", "OW", content + b"\0" * (len(content) % 2))
-    return dataset
-
-
-def noise(rows: int = 32, columns: int = 40, dtype: type = np.uint8, frames: int = 1, samples: int = 1) -> np.ndarray:
-    dice = np.random.default_rng(1)
-    return dice.integers(1, 100, (frames, rows, columns, samples)).astype(dtype)
 
 
 def cleaned(dataset: Dataset, rules: PixelRules = CLEAN) -> Dataset:
@@ -218,70 +185,6 @@ def test_compressed_pixels_are_decompressed_first(tmp_path: Path, syntax: str) -
     assert dataset.SOPInstanceUID == "1.2.3"
     assert not got[2:12, 5:25].any()
     assert np.array_equal(got[12:30], pixels[12:30])
-
-
-def test_a_comment_in_a_jpeg_stream_does_not_leave() -> None:
-    picture = Image.fromarray(noise(64, 64)[0, ..., 0])
-    buffer = BytesIO()
-    picture.save(buffer, "JPEG", comment=b"Canary^Jpeg")
-    stream = buffer.getvalue()
-    assert b"Canary" in stream
-    dataset = image(noise(64, 64))
-    dataset.PixelData = encapsulate([stream])
-    dataset["PixelData"].VR = "OB"
-    dataset.file_meta.TransferSyntaxUID = JPEGBaseline8Bit
-    make_plain(dataset)
-
-    assert b"Canary" not in dataset.PixelData
-    assert len(dataset.PixelData) == 64 * 64
-
-
-def test_pixels_that_cannot_be_decoded_do_not_leave() -> None:
-    dataset = image(noise())
-    dataset.PixelData = encapsulate([b"no JPEG at all"])
-    dataset.file_meta.TransferSyntaxUID = JPEGBaseline8Bit
-    with pytest.raises(DeidentificationError, match="cannot be decoded"):
-        make_plain(dataset)
-
-
-def test_bytes_behind_the_last_frame_do_not_leave() -> None:
-    dataset = image(noise())
-    before = dataset.PixelData
-    dataset.PixelData = before + b"Canary^Behind"
-    make_plain(dataset)
-
-    assert dataset.PixelData == before
-
-
-@pytest.mark.parametrize("representation", [0, 1])
-def test_an_overlay_in_the_unused_bits_does_not_leave(representation: int) -> None:
-    values = (
-        np.arange(-600, 680, dtype=np.int16).reshape(32, 40) if representation else noise(dtype=np.uint16)[0, ..., 0]
-    )
-    dataset = image(values.view(np.uint16) & 0x0FFF | 0x8000)
-    dataset.BitsStored, dataset.HighBit, dataset.PixelRepresentation = 12, 11, representation
-    make_plain(dataset)
-
-    assert np.array_equal(np.frombuffer(dataset.PixelData, values.dtype).reshape(32, 40), values)
-
-
-@pytest.mark.parametrize("extended", [True, False])
-def test_a_sign_in_the_unused_bits_is_left_as_it_is(extended: bool) -> None:
-    values = np.arange(-600, 680, dtype=np.int16).reshape(32, 40)
-    stored = values.view(np.uint16) if extended else values.view(np.uint16) & 0x0FFF
-    dataset = image(stored)
-    dataset.BitsStored, dataset.HighBit, dataset.PixelRepresentation = 12, 11, 1
-    make_plain(dataset)
-
-    assert dataset.PixelData == stored.tobytes()
-
-
-@pytest.mark.parametrize("keyword", ["Rows", "BitsAllocated", "PhotometricInterpretation"])
-def test_pixels_of_unknown_size_do_not_leave(keyword: str) -> None:
-    dataset = image(noise())
-    del dataset[keyword]
-    with pytest.raises(DeidentificationError, match="does not tell their size"):
-        make_plain(dataset)
 
 
 def page(text: str, height: int = 16) -> np.ndarray:
