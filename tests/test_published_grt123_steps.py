@@ -1,192 +1,24 @@
-"""grt123's networks and steps against an independent statement of the same, in numpy and functional torch."""
+"""grt123's steps around its networks (image, tiles, marks, crops) against an independent statement, in numpy."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from itertools import pairwise
 
 import numpy as np
 import pytest
 import torch
 from scipy import ndimage
 from skimage.morphology import convex_hull_image
-from torch.nn import functional as f
 
 from models.findings import Lungs
 from models.published.grt123_case import crop_at
 from models.published.grt123_image import grey_of, lung_image, rim_and_lungs
 from models.published.grt123_marks import decoded, suppressed
-from models.published.grt123_network import CaseNet, NoduleNet, classifier_layout, detector_layout
 from models.published.grt123_tiles import Tiles
 from models.volume import Volume
-from models.weights import WeightsError, fill
+from tests.grt123_rig import noise
 
-CLOSE = {"rtol": 1e-4, "atol": 1e-4}
 CPU = torch.device("cpu")
-
-# The published network in one table: block, numbers of channels that its residual units lead through.
-UNITS = {
-    "forw1": (24, 32, 32),
-    "forw2": (32, 64, 64),
-    "forw3": (64, 64, 64, 64),
-    "forw4": (64, 64, 64, 64),
-    "back3": (128, 64, 64, 64),
-    "back2": (131, 128, 128, 128),
-}
-
-
-def normed(name: str, channels: int) -> Iterator[tuple[str, tuple[int, ...]]]:
-    return ((f"{name}.{part}", (channels,)) for part in ("weight", "bias", "running_mean", "running_var"))
-
-
-def stated_layout() -> dict[str, tuple[int, ...]]:
-    """Every tensor of the published detector, written down from its description."""
-    shapes: dict[str, tuple[int, ...]] = {}
-
-    def conv(name: str, inputs: int, outputs: int, side: int) -> None:
-        shapes.update({f"{name}.weight": (outputs, inputs, side, side, side), f"{name}.bias": (outputs,)})
-
-    conv("preBlock.0", 1, 24, 3)
-    shapes.update(normed("preBlock.1", 24))
-    conv("preBlock.3", 24, 24, 3)
-    shapes.update(normed("preBlock.4", 24))
-    for block, channels in UNITS.items():
-        for n, (inputs, outputs) in enumerate(pairwise(channels)):
-            conv(f"{block}.{n}.conv1", inputs, outputs, 3)
-            shapes.update(normed(f"{block}.{n}.bn1", outputs))
-            conv(f"{block}.{n}.conv2", outputs, outputs, 3)
-            shapes.update(normed(f"{block}.{n}.bn2", outputs))
-            if inputs != outputs:
-                conv(f"{block}.{n}.shortcut.0", inputs, outputs, 1)
-                shapes.update(normed(f"{block}.{n}.shortcut.1", outputs))
-    for path in ("path1", "path2"):
-        conv(f"{path}.0", 64, 64, 2)
-        shapes.update(normed(f"{path}.1", 64))
-    conv("output.0", 128, 64, 1)
-    conv("output.2", 64, 15, 1)
-    return shapes
-
-
-def random_weights(shapes: dict[str, tuple[int, ...]]) -> dict[str, torch.Tensor]:
-    """Weights that keep the signal alive through 40 layers."""
-    chance = torch.Generator().manual_seed(0)
-    tensors = {}
-    for name, shape in shapes.items():
-        if name.endswith("running_var"):
-            tensors[name] = torch.rand(shape, generator=chance) + 0.5
-        elif len(shape) > 1:
-            tensors[name] = torch.randn(shape, generator=chance) * math.sqrt(1.5 / math.prod(shape[1:]))
-        else:
-            middle = 1.0 if ".bn" in name or ".1." in name else 0.0
-            tensors[name] = torch.randn(shape, generator=chance) * 0.1 + (middle if name.endswith("weight") else 0.0)
-    return tensors
-
-
-class Stated:
-    """The forward pass, stated a second time, from the tensors alone."""
-
-    def __init__(self, tensors: dict[str, torch.Tensor], prefix: str = "") -> None:
-        self.tensors, self.prefix = tensors, prefix
-
-    def of(self, name: str) -> torch.Tensor:
-        return self.tensors[self.prefix + name]
-
-    def conv(self, x: torch.Tensor, name: str) -> torch.Tensor:
-        weight = self.of(f"{name}.weight")
-        return f.conv3d(x, weight, self.of(f"{name}.bias"), padding=weight.shape[2] // 2)
-
-    def norm(self, x: torch.Tensor, name: str) -> torch.Tensor:
-        weight, bias, mean, var = (
-            self.of(f"{name}.{part}").view(1, -1, 1, 1, 1) for part in ("weight", "bias", "running_mean", "running_var")
-        )
-        return (x - mean) / (var + 1e-5).sqrt() * weight + bias
-
-    def unit(self, x: torch.Tensor, name: str) -> torch.Tensor:
-        short = x
-        if self.prefix + f"{name}.shortcut.0.weight" in self.tensors:
-            short = self.norm(self.conv(x, f"{name}.shortcut.0"), f"{name}.shortcut.1")
-        out = self.norm(self.conv(x, f"{name}.conv1"), f"{name}.bn1").relu()
-        return (self.norm(self.conv(out, f"{name}.conv2"), f"{name}.bn2") + short).relu()
-
-    def block(self, x: torch.Tensor, name: str) -> torch.Tensor:
-        for n in range(len(UNITS[name]) - 1):
-            x = self.unit(x, f"{name}.{n}")
-        return x
-
-    def up(self, x: torch.Tensor, name: str) -> torch.Tensor:
-        doubled = f.conv_transpose3d(x, self.of(f"{name}.0.weight"), self.of(f"{name}.0.bias"), stride=2)
-        return self.norm(doubled, f"{name}.1").relu()
-
-    def forward(self, x: torch.Tensor, place: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        x = self.norm(self.conv(x, "preBlock.0"), "preBlock.1").relu()
-        x = self.norm(self.conv(x, "preBlock.3"), "preBlock.4").relu()
-        first = self.block(f.max_pool3d(x, 2), "forw1")
-        second = self.block(f.max_pool3d(first, 2), "forw2")
-        third = self.block(f.max_pool3d(second, 2), "forw3")
-        fourth = self.block(f.max_pool3d(third, 2), "forw4")
-        back = self.block(torch.cat([self.up(fourth, "path1"), third], 1), "back3")
-        features = self.block(torch.cat([self.up(back, "path2"), second, place], 1), "back2")
-        out = self.conv(self.conv(features, "output.0").relu(), "output.2")
-        flat = out.flatten(2).transpose(1, 2)  # (B, cells, 15)
-        return features, flat.reshape(len(out), *out.shape[2:], 3, 5)
-
-
-def noise(*shape: int) -> torch.Tensor:
-    return torch.rand(shape, generator=torch.Generator().manual_seed(1)) * 2 - 1
-
-
-@pytest.fixture(scope="module")
-def weights() -> dict[str, torch.Tensor]:
-    return random_weights(stated_layout())
-
-
-@pytest.fixture(scope="module")
-def network(weights: dict[str, torch.Tensor]) -> NoduleNet:
-    made = NoduleNet()
-    fill(made, weights, "random")
-    return made.eval()
-
-
-def test_the_layout_is_that_of_the_published_files() -> None:
-    assert detector_layout() == stated_layout()
-    case = {f"NoduleNet.{name}": shape for name, shape in stated_layout().items()}
-    head = {"fc1.weight": (64, 128), "fc1.bias": (64,), "fc2.weight": (1, 64), "fc2.bias": (1,), "baseline": (1,)}
-    assert classifier_layout() == {**case, **head}
-    assert sum(parameter.numel() for parameter in NoduleNet().parameters()) == 5_383_623
-    assert not [name for name in detector_layout() if "num_batches_tracked" in name]
-
-
-def test_a_tensor_of_another_shape_is_refused_by_name(weights: dict[str, torch.Tensor]) -> None:
-    with pytest.raises(WeightsError, match=r"output\.2\.bias has shape \(14,\), not \(15,\)"):
-        fill(NoduleNet(), {**weights, "output.2.bias": torch.zeros(14)}, "random")
-
-
-def test_the_detector_gives_what_its_description_gives(weights: dict[str, torch.Tensor], network: NoduleNet) -> None:
-    image, place = noise(2, 1, 32, 48, 32), noise(2, 3, 8, 12, 8)
-    with torch.inference_mode():
-        features, output = network(image, place)
-        stated_features, stated = Stated(weights).forward(image, place)
-    assert 0.05 < float(stated.std()) < 50  # neither died out nor blown up
-    torch.testing.assert_close(features, stated_features, **CLOSE)
-    torch.testing.assert_close(output, stated, **CLOSE)
-
-
-def test_the_classifier_gives_what_its_description_gives() -> None:
-    tensors = random_weights(classifier_layout())
-    tensors["baseline"] = torch.tensor([-2.0])
-    network = CaseNet()
-    fill(network, tensors, "random")
-    crops, places = noise(3, 1, 32, 32, 32), noise(3, 3, 8, 8, 8)
-    with torch.inference_mode():
-        probabilities = network.eval()(crops, places)
-        features, _ = Stated(tensors, "NoduleNet.").forward(crops, places)
-    middle = features.numpy()[:, :, 3:5, 3:5, 3:5].max(axis=(2, 3, 4))
-    hidden = np.maximum(middle @ tensors["fc1.weight"].numpy().T + tensors["fc1.bias"].numpy(), 0)
-    stated = 1 / (1 + np.exp(-(hidden @ tensors["fc2.weight"].numpy()[0] + tensors["fc2.bias"].numpy())))
-    np.testing.assert_allclose(probabilities.numpy(), stated, atol=1e-4)
-    none_of_them = (1 - 1 / (1 + math.exp(2))) * np.prod(1 - stated)
-    assert network.joined(probabilities) == pytest.approx(1 - none_of_them, abs=1e-4)
 
 
 def stated_tiles(grey: np.ndarray, side: int, margin: int) -> tuple[np.ndarray, np.ndarray]:
