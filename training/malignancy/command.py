@@ -15,7 +15,7 @@ from rich.console import Console
 from models.malignancy_network import SCORES
 from models.weights import Card, Figure, sha256_of
 from training.loop import RunSettings
-from training.malignancy.networks import LeftOut, Plan, joined, strangers_scores, train_networks, without
+from training.malignancy.networks import Pair, Plan, joined, strangers_scores, train_networks, without
 from training.malignancy.scorer import baseline_logits, fit_scorer, measurements_of, nested_logits
 from training.malignancy.shipping import Product, figures_of, report, ship
 from training.malignancy.task import Hyperparameters
@@ -28,8 +28,8 @@ def command(
     data: Annotated[Path, typer.Argument(help="lidc-nodule-triplets.npz.")],
     out: Annotated[Path, typer.Argument(help="Folder for checkpoints, curves, weights, cards and report.html.")],
     epochs: Annotated[int, typer.Option(min=1)] = 40,
-    folds: Annotated[int, typer.Option(min=3, help="Parts of the patients; networks for each and each pair.")] = 5,
-    repeats: Annotated[int, typer.Option(min=1, help="Networks for each of these; their scores are averaged.")] = 1,
+    folds: Annotated[int, typer.Option(min=3, help="Parts of the patients; a network for every pair of them.")] = 5,
+    repeats: Annotated[int, typer.Option(min=1, help="Networks for each pair; their scores are averaged.")] = 1,
     seed: Annotated[int, typer.Option(min=0)] = 0,
     width: Annotated[int, typer.Option(min=4, help="Channels of the first stage of a network.")] = 16,
     device: Annotated[str, typer.Option(help="cpu, cuda or cuda:n.")] = "cpu",
@@ -50,7 +50,7 @@ class _Known:
     triplets: Triplets
     folds: npt.NDArray[np.int64]
     measurements: Floats
-    scores: dict[LeftOut, Floats]
+    scores: dict[Pair, Floats]
 
 
 def train_malignancy(data: Path, out: Path, plan: Plan) -> Card:
@@ -67,7 +67,7 @@ def train_malignancy(data: Path, out: Path, plan: Plan) -> Card:
     folds = folds_of(triplets.patients, plan.folds, plan.run.seed)
     known = _Known(triplets, folds, measurements_of(triplets), strangers_scores(trained, triplets, folds, plan))
     source = (
-        f"python -m training malignancy, {plan.folds} folds, {plan.repeats} networks for each fold and pair of folds, "
+        f"python -m training malignancy, {plan.folds} folds, {plan.repeats} networks a pair, "
         f"{plan.run.epochs} epochs, seed {plan.run.seed}, data sha256 {fingerprint[:12]}"
     )
     figures = _measured(known, source, out)

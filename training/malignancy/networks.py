@@ -1,12 +1,8 @@
-"""The networks: some for every fold and every pair of folds, trained on none of these: strangers give every score.
-
-Those without one fold have the most to learn from, and score that fold. Those without a pair teach how to join scores:
-what they say of one fold is as a stranger says it even where the other fold is the one that is tested.
-"""
+"""The networks: some for every pair of folds, trained on neither, so that every score is given by a stranger."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import combinations, product
 from pathlib import Path
@@ -20,7 +16,7 @@ from training.loop import RunSettings, train
 from training.malignancy.task import Hyperparameters, MalignancyTask, Targets
 from training.malignancy.triplets import Triplets, folds_of
 
-LeftOut = tuple[int, ...]  # the folds that a network is not trained on: one, or two
+Pair = tuple[int, int]
 Weights = Mapping[str, torch.Tensor]
 Floats = npt.NDArray[np.float64]
 _PARTS_TO_VALIDATE = 10  # one part of this many of the training patients says when to stop
@@ -29,7 +25,7 @@ _SEEDS_APART = 1000  # networks of neighbouring seeds do not share theirs
 
 @dataclass(frozen=True)
 class Plan:
-    """How the networks are trained: ``folds`` of patients, ``repeats`` networks for each fold and pair of folds."""
+    """How the networks are trained: ``folds`` of patients, ``repeats`` networks for each pair of folds."""
 
     run: RunSettings
     chosen: Hyperparameters
@@ -38,10 +34,8 @@ class Plan:
     repeats: int = 1
 
 
-def train_networks(triplets: Triplets, plan: Plan, fingerprint: str, out: Path) -> dict[LeftOut, tuple[Weights, ...]]:
-    """Train the networks of every pair of folds and of every fold, in folders of their own, pairs first.
-
-    Finished ones are not trained again.
+def train_networks(triplets: Triplets, plan: Plan, fingerprint: str, out: Path) -> dict[Pair, tuple[Weights, ...]]:
+    """Train the networks of every pair of folds, in folders of their own; finished ones are not trained again.
 
     Raises
     ------
@@ -50,15 +44,16 @@ def train_networks(triplets: Triplets, plan: Plan, fingerprint: str, out: Path) 
     """
     targets = Targets(triplets)
     folds = folds_of(triplets.patients, plan.folds, plan.run.seed)
-    trained: dict[LeftOut, tuple[Weights, ...]] = {}
-    for number, (left_out, repeat) in enumerate(_networks(plan)):
+    pairs = tuple(combinations(range(plan.folds), 2))
+    trained: dict[Pair, tuple[Weights, ...]] = dict.fromkeys(pairs, ())
+    for number, (repeat, pair) in enumerate(product(range(plan.repeats), pairs)):
         run = replace(plan.run, seed=plan.run.seed * _SEEDS_APART + number)
-        split = _split(triplets, np.flatnonzero(~np.isin(folds, left_out)), run.seed)
+        split = _split(triplets, np.flatnonzero(~np.isin(folds, pair)), run.seed)
         torch.manual_seed(run.seed)
         task = MalignancyTask(targets, split, plan.chosen, run.epochs, plan.device)
-        identity = {"data": fingerprint, "chosen": asdict(plan.chosen), "folds": plan.folds, "without": list(left_out)}
-        folder = out / f"without-{'-'.join(map(str, left_out))}-repeat-{repeat}"
-        trained[left_out] = (*trained.get(left_out, ()), train(task, run, identity, folder).weights)
+        identity = {"data": fingerprint, "chosen": asdict(plan.chosen), "folds": plan.folds, "without": list(pair)}
+        folder = out / f"without-{pair[0]}-{pair[1]}-repeat-{repeat}"
+        trained[pair] += (train(task, run, identity, folder).weights,)
     return trained
 
 
@@ -72,19 +67,19 @@ def joined(trained: Sequence[Weights], width: int) -> MalignancyNetwork:
 
 
 def strangers_scores(
-    trained: Mapping[LeftOut, tuple[Weights, ...]], triplets: Triplets, folds: npt.NDArray[np.int64], plan: Plan
-) -> dict[LeftOut, Floats]:
-    """Score the nodules that networks did not see, by the folds they were trained without: (N, 3), NaN elsewhere."""
+    trained: Mapping[Pair, tuple[Weights, ...]], triplets: Triplets, folds: npt.NDArray[np.int64], plan: Plan
+) -> dict[Pair, Floats]:
+    """Score with each pair's networks the nodules that they did not see: (N, 3) for each pair, NaN elsewhere."""
     scores = {}
-    for left_out, weights in trained.items():
+    for pair, weights in trained.items():
         network = joined(weights, plan.chosen.width).to(plan.device)
-        unseen = np.flatnonzero(np.isin(folds, left_out))
-        scores[left_out] = np.full((len(triplets), len(SCORES)), np.nan)
-        scores[left_out][unseen] = scores_of(network, [triplets.cases[n] for n in unseen]).double().numpy()
+        unseen = np.flatnonzero(np.isin(folds, pair))
+        scores[pair] = np.full((len(triplets), len(SCORES)), np.nan)
+        scores[pair][unseen] = scores_of(network, [triplets.cases[n] for n in unseen]).double().numpy()
     return scores
 
 
-def without(scores: Mapping[LeftOut, Floats], folds: npt.NDArray[np.int64], also: int | None = None) -> Floats:
+def without(scores: Mapping[Pair, Floats], folds: npt.NDArray[np.int64], also: int | None = None) -> Floats:
     """Give each nodule the mean score (N, 3) of the networks that saw neither its fold nor the fold ``also``.
 
     Nodules of the fold ``also`` itself get the mean of all networks that did not see it.
@@ -92,16 +87,9 @@ def without(scores: Mapping[LeftOut, Floats], folds: npt.NDArray[np.int64], also
     result = np.zeros_like(next(iter(scores.values())))
     for fold in np.unique(folds):
         unseen = {int(fold)} if also is None else {int(fold), also}
-        strangers = [values for left_out, values in scores.items() if unseen <= set(left_out)]
+        strangers = [values for pair, values in scores.items() if unseen <= set(pair)]
         result[folds == fold] = np.mean(strangers, axis=0)[folds == fold]
     return result
-
-
-def _networks(plan: Plan) -> Iterator[tuple[LeftOut, int]]:
-    """Give the folds that each network is not trained on, and which of the repeats it is."""
-    for size in (2, 1):
-        for repeat, left_out in product(range(plan.repeats), combinations(range(plan.folds), size)):
-            yield left_out, repeat
 
 
 def _split(

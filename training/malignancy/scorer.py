@@ -16,7 +16,7 @@ from models.malignancy_features import PLAIN_FEATURES, SIZE_FEATURES, feature_na
 from models.malignancy_kernel import KernelScorer, fit_kernel
 from models.malignancy_network import SCORES
 from training.logistic import fit_logistic
-from training.malignancy.networks import LeftOut, without
+from training.malignancy.networks import Pair, without
 from training.malignancy.triplets import Triplets
 
 Floats = npt.NDArray[np.float64]
@@ -75,7 +75,7 @@ def fit_scorer(rows: Floats, labels: Bools, folds: Folds, seed: int) -> Scorer:
     return Scorer(_boosted(measured, labels, seed), fit_kernel(measured, labels), stacking)
 
 
-def nested_logits(measurements: Floats, scores: Mapping[LeftOut, Floats], triplets: Triplets, folds: Folds) -> Floats:
+def nested_logits(measurements: Floats, scores: Mapping[Pair, Floats], triplets: Triplets, folds: Folds) -> Floats:
     """Score every decided nodule by a scorer and by networks that saw no nodule of its fold; others get NaN.
 
     For the fold that is tested, the stacking learns from scores of networks that saw neither the tested fold nor
