@@ -21,8 +21,9 @@ $(VENV)/.installed: requirements.txt pyproject.toml
 demo: setup
 	$(BIN)/pulmonode demo $(if $(INPUT),--input $(INPUT)) --output out/demo
 
+# at most four at once: each may hold an analysis of 2.5 GB
 test: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 lint: setup
 	$(BIN)/ruff check .
