@@ -146,7 +146,8 @@ def _metaimage_scans(folder: Path, layout: Layout) -> tuple[Scan, ...]:
 def _table(folder: Path, name: str) -> list[Annotation] | None:
     """Read all tables of a name under a folder; None if there is none."""
     paths = sorted(folder.rglob(name))
-    return [row for path in paths for row in read_annotations(path)] if paths else None
+    # LUNA16 has its table twice, the second time in the folder of the evaluation
+    return list(dict.fromkeys(row for path in paths for row in read_annotations(path))) if paths else None
 
 
 def _of(name: str, rows: list[Annotation]) -> tuple[Annotation, ...]:

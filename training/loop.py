@@ -100,9 +100,11 @@ def train(task: Task[Any], settings: RunSettings, identity: Mapping[str, Any], f
     identity = {**identity, "run": {k: v for k, v in asdict(settings).items() if k not in ("epochs", "writes")}}
     folder.mkdir(parents=True, exist_ok=True)
     state = _resumed(task, folder / CHECKPOINT_FILE, identity)
+    images: int | None = None
     while state.epoch < settings.epochs and not _is_over(state.history, settings):
         torch.manual_seed(settings.seed * _SEED_STRIDE + state.epoch)
-        row = _one_epoch(task, state.epoch, settings)
+        row, images = _one_epoch(task, state.epoch, settings, images)
+        _refuse_spoiled(task.model, state.epoch)
         state.history.append(row)
         state.epoch += 1
         if _best_row(state.history, settings) is row:
@@ -126,10 +128,13 @@ def _resumed(task: Task[Any], path: Path, identity: dict[str, Any]) -> Checkpoin
     return state
 
 
-def _one_epoch(task: Task[Any], epoch: int, settings: RunSettings) -> dict[str, float]:
+def _one_epoch(
+    task: Task[Any], epoch: int, settings: RunSettings, expected: int | None
+) -> tuple[dict[str, float], int]:
+    """Train and validate; give the figures and the number of images, which the next epoch's bar expects."""
     task.model.train()
     began = time.perf_counter()
-    loss, images = _pass_over(task, epoch, settings)
+    loss, images = _pass_over(task, epoch, settings, expected)
     images_per_s = images / max(time.perf_counter() - began, 1e-9)
     if task.scheduler is not None:
         task.scheduler.step()
@@ -138,15 +143,15 @@ def _one_epoch(task: Task[Any], epoch: int, settings: RunSettings) -> dict[str, 
         figures = dict(task.validate())
     if settings.monitor not in figures:
         raise TrainingError(f"validation gave no {settings.monitor}; it gave {', '.join(figures) or 'nothing'}")
-    return {"epoch": float(epoch + 1), "loss": loss, "images_per_s": images_per_s, **figures}
+    return {"epoch": float(epoch + 1), "loss": loss, "images_per_s": images_per_s, **figures}, images
 
 
-def _pass_over(task: Task[Any], epoch: int, settings: RunSettings) -> tuple[float, int]:
+def _pass_over(task: Task[Any], epoch: int, settings: RunSettings, expected: int | None) -> tuple[float, int]:
     """Train on all batches of an epoch; give the mean loss and the number of images."""
     total, images = 0.0, 0
     began = time.perf_counter()
     with _progress(settings) as progress:
-        bar = progress.add_task(f"epoch {epoch + 1}/{settings.epochs}", total=None, rate="")
+        bar = progress.add_task(f"epoch {epoch + 1}/{settings.epochs}", total=expected, rate="")
         for batch in task.batches(epoch):
             loss, count = task.loss(batch)
             value = float(loss.detach())
@@ -161,6 +166,12 @@ def _pass_over(task: Task[Any], epoch: int, settings: RunSettings) -> tuple[floa
     if not images:
         raise TrainingError("not one training batch: is the data set empty?")
     return total / images, images
+
+
+def _refuse_spoiled(model: torch.nn.Module, epoch: int) -> None:
+    """Refuse weights that the last step of an epoch has spoiled, before they are kept."""
+    if not all(bool(torch.isfinite(weights).all()) for weights in model.parameters()):
+        raise TrainingError(f"weights are no numbers after epoch {epoch + 1}; try a smaller learning rate")
 
 
 def _progress(settings: RunSettings) -> Progress:

@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 
 from models.weights import Card, sha256_of
+from training.devices import device_of
 from training.false_positives.crops import Crops, read_crops
 from training.false_positives.shipping import joined, ship
 from training.false_positives.task import FalsePositiveTask, Hyperparameters
@@ -39,11 +40,14 @@ def command(
     seed: Annotated[int, typer.Option(min=0)] = 0,
     width: Annotated[int, typer.Option(min=4, help="Channels of the first stage.")] = 32,
     device: Annotated[str, typer.Option(help="cpu, cuda or cuda:n.")] = "cpu",
+    patience: Annotated[
+        int | None, typer.Option(min=1, help="Epochs without a better AUC that end a run; none end it unless given.")
+    ] = None,
     half: Annotated[bool, typer.Option(help="Compute in bfloat16; fast where the processor has it.")] = False,
 ) -> None:
     """Train the network that tells nodules from other candidates; writes false-positives.safetensors and its card."""
-    run = RunSettings(epochs, patience=epochs, seed=seed, monitor="auc", larger_is_better=True)
-    plan = Plan(run, Hyperparameters(width=width), members, torch.device(device), half)
+    run = RunSettings(epochs, patience=patience or epochs, seed=seed, monitor="auc", larger_is_better=True)
+    plan = Plan(run, Hyperparameters(width=width), members, device_of(device), half)
     card = train_stage(data, out, plan)
     for figure in card.figures:
         text = f"{figure.name} {figure.value} (95 % {figure.low} to {figure.high}), {figure.data}"

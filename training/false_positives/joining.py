@@ -18,6 +18,7 @@ from models.candidate_network import CandidateNetwork
 from models.detector import Calibration, NetworkDetector
 from models.detector_loading import STAGE, candidate_network, false_positive_stage
 from models.weights import Card, load_tensors, save_weights, sha256_of, shipped_card
+from training.devices import device_of
 from training.errors import TrainingError
 from training.false_positives.evidence import NAMES, Gathered, gather
 from training.false_positives.join_report import THRESHOLDS, Judged, report
@@ -43,7 +44,7 @@ def command(
     device: Annotated[str, typer.Option(help="cpu, cuda or cuda:n.")] = "cpu",
 ) -> None:
     """Fit how blobs, networks and shape rules are joined into one probability; writes weights, card and report."""
-    detector = unjoined(stage or shipped_card(STAGE), candidates, torch.device(device))
+    detector = unjoined(stage or shipped_card(STAGE), candidates, device_of(device))
     names = WITHOUT_NETWORK if candidates is None else WITH_NETWORK
     gathered = list(gathered_scans(held_apart(load_stacks(stacks), benchmark=False), detector, scans, out))
     fitted, judged = join(gathered, names)

@@ -7,12 +7,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
-import torch
 import typer
 from rich.console import Console
 
 from models.patient_features import FEATURES, FeatureNetwork
 from models.weights import write_text
+from training.devices import device_of
 from training.errors import TrainingError
 from training.features.export import Origin, Product, export
 from training.features.extraction import extract
@@ -42,7 +42,7 @@ def features(
     """Turn patients into features; those that are there are kept, those that cannot be read are named and skipped."""
     console = Console(stderr=True)
     patients = read_patients(data, labels)
-    extractor = FeatureNetwork.ready(network, weights, torch.device(device), seed)
+    extractor = FeatureNetwork.ready(network, weights, device_of(device), seed)
     _keep_origin(Origin(network, extractor.origin, extractor.sha256, seed), folder)
     console.print(f"{network}: {extractor.origin}", highlight=False)
     result = extract(patients, extractor, folder, threads)

@@ -15,6 +15,7 @@ from rich.console import Console
 from models.components import Mask
 from models.unet import UNet, UNetSettings
 from models.weights import Card, save_weights, sha256_of
+from training.devices import device_of
 from training.errors import TrainingError
 from training.loop import RunSettings, Trained, train
 from training.lungs.reporting import figures_of, report
@@ -60,7 +61,7 @@ def command(
     """Train the compact lung network on generated chests and real series."""
     run = LungRun(epochs=epochs, coarse_epochs=epochs * 2 // 5, steps=steps, bf16=bf16)
     network = UNetSettings(width_exponent=width)
-    plan = Plan(network, run, scans, tuple(real or ()), seed, torch.device(device), real_source=real_source)
+    plan = Plan(network, run, scans, tuple(real or ()), seed, device_of(device), real_source=real_source)
     for figure in train_lungs(out, plan).figures:
         text = f"{figure.name} {figure.value} (95 % {figure.low} to {figure.high}), {figure.data}"
         Console(stderr=True).print(text, highlight=False)

@@ -8,13 +8,15 @@ from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
-import torch
 import typer
 from rich.console import Console
 
-from models.malignancy_network import SCORES
-from models.weights import Card, Figure, sha256_of
+from models.malignancy_network import SCORES, prepared
+from models.weights import Card, Figure
+from training.datasets import fingerprint
+from training.devices import device_of
 from training.loop import RunSettings
+from training.malignancy.close_ups import read_close_ups
 from training.malignancy.networks import Pair, Plan, joined, strangers_scores, train_networks, without
 from training.malignancy.scorer import baseline_logits, fit_scorer, measurements_of, nested_logits
 from training.malignancy.shipping import Product, figures_of, report, ship
@@ -26,6 +28,7 @@ Floats = npt.NDArray[np.float64]
 
 def command(
     data: Annotated[Path, typer.Argument(help="lidc-nodule-triplets.npz.")],
+    stacks: Annotated[Path, typer.Argument(help="lidc-nodule-stacks.npz: the same nodules, all slices.")],
     out: Annotated[Path, typer.Argument(help="Folder for checkpoints, curves, weights, cards and report.html.")],
     epochs: Annotated[int, typer.Option(min=1)] = 40,
     folds: Annotated[int, typer.Option(min=3, help="Parts of the patients; a network for every pair of them.")] = 5,
@@ -33,11 +36,15 @@ def command(
     seed: Annotated[int, typer.Option(min=0)] = 0,
     width: Annotated[int, typer.Option(min=4, help="Channels of the first stage of a network.")] = 16,
     device: Annotated[str, typer.Option(help="cpu, cuda or cuda:n.")] = "cpu",
+    patience: Annotated[
+        int | None,
+        typer.Option(min=1, help="Epochs without a better validation loss that end a network; none unless given."),
+    ] = None,
 ) -> None:
     """Train the model of how suspicious radiologists find a nodule; a run that was killed goes on."""
-    run = RunSettings(epochs, patience=epochs, seed=seed, monitor="validation_loss", larger_is_better=False)
-    plan = Plan(run, Hyperparameters(width=width), folds, torch.device(device), repeats)
-    card = train_malignancy(data, out, plan)
+    run = RunSettings(epochs, patience=patience or epochs, seed=seed, monitor="validation_loss", larger_is_better=False)
+    plan = Plan(run, Hyperparameters(width=width), folds, device_of(device), repeats)
+    card = train_malignancy((data, stacks), out, plan)
     for figure in card.figures:
         limits = "" if figure.low is None else f" (95 % {figure.low} to {figure.high})"
         Console(stderr=True).print(f"{figure.name}: {figure.value}{limits}", highlight=False)
@@ -53,22 +60,28 @@ class _Known:
     scores: dict[Pair, Floats]
 
 
-def train_malignancy(data: Path, out: Path, plan: Plan) -> Card:
+def train_malignancy(data: tuple[Path, Path], out: Path, plan: Plan) -> Card:
     """Train the networks and the scorer, measure them by patient-wise cross-validation and write both.
+
+    Parameters
+    ----------
+    data
+        The triplets and the stacks of the same nodules.
 
     Raises
     ------
     TrainingError
         The data are unfit, the folder holds another run, or the loss is not a number.
     """
-    triplets = read_triplets(data)
-    fingerprint = sha256_of(data)
-    trained = train_networks(triplets, plan, fingerprint, out)
+    triplets = read_triplets(data[0])
+    nodules = prepared(read_close_ups(data[1], triplets))
+    known_by = fingerprint(data)
+    trained = train_networks(triplets, nodules, plan, known_by, out)
     folds = folds_of(triplets.patients, plan.folds, plan.run.seed)
-    known = _Known(triplets, folds, measurements_of(triplets), strangers_scores(trained, triplets, folds, plan))
+    known = _Known(triplets, folds, measurements_of(triplets), strangers_scores(trained, nodules, folds, plan))
     source = (
         f"python -m training malignancy, {plan.folds} folds, {plan.repeats} networks a pair, "
-        f"{plan.run.epochs} epochs, seed {plan.run.seed}, data sha256 {fingerprint[:12]}"
+        f"{plan.run.epochs} epochs, seed {plan.run.seed}, data sha256 {known_by[:12]}"
     )
     figures = _measured(known, source, out)
     rows = np.column_stack((known.measurements, without(known.scores, folds)))[triplets.decided]

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from models.malignancy_network import SCORES, MalignancyNetwork, scores_of
+from models.malignancy_network import SCORES, MalignancyNetwork, Prepared, scores_of
 from training.loop import RunSettings, train
 from training.malignancy.task import Hyperparameters, MalignancyTask, Targets
 from training.malignancy.triplets import Triplets, folds_of
@@ -34,7 +34,9 @@ class Plan:
     repeats: int = 1
 
 
-def train_networks(triplets: Triplets, plan: Plan, fingerprint: str, out: Path) -> dict[Pair, tuple[Weights, ...]]:
+def train_networks(
+    triplets: Triplets, nodules: Prepared, plan: Plan, fingerprint: str, out: Path
+) -> dict[Pair, tuple[Weights, ...]]:
     """Train the networks of every pair of folds, in folders of their own; finished ones are not trained again.
 
     Raises
@@ -42,7 +44,7 @@ def train_networks(triplets: Triplets, plan: Plan, fingerprint: str, out: Path) 
     TrainingError
         A folder holds another run, or a loss is not a number.
     """
-    targets = Targets(triplets)
+    targets = Targets(nodules, triplets)
     folds = folds_of(triplets.patients, plan.folds, plan.run.seed)
     pairs = tuple(combinations(range(plan.folds), 2))
     trained: dict[Pair, tuple[Weights, ...]] = dict.fromkeys(pairs, ())
@@ -67,15 +69,15 @@ def joined(trained: Sequence[Weights], width: int) -> MalignancyNetwork:
 
 
 def strangers_scores(
-    trained: Mapping[Pair, tuple[Weights, ...]], triplets: Triplets, folds: npt.NDArray[np.int64], plan: Plan
+    trained: Mapping[Pair, tuple[Weights, ...]], nodules: Prepared, folds: npt.NDArray[np.int64], plan: Plan
 ) -> dict[Pair, Floats]:
     """Score with each pair's networks the nodules that they did not see: (N, 3) for each pair, NaN elsewhere."""
     scores = {}
     for pair, weights in trained.items():
         network = joined(weights, plan.chosen.width).to(plan.device)
         unseen = np.flatnonzero(np.isin(folds, pair))
-        scores[pair] = np.full((len(triplets), len(SCORES)), np.nan)
-        scores[pair][unseen] = scores_of(network, [triplets.cases[n] for n in unseen]).double().numpy()
+        scores[pair] = np.full((len(folds), len(SCORES)), np.nan)
+        scores[pair][unseen] = scores_of(network, nodules.part(torch.from_numpy(unseen))).double().numpy()
     return scores
 
 

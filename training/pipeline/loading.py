@@ -113,6 +113,7 @@ def loader(
         pin_memory=device.type == "cuda",
         in_order=not settings.any_order,
         collate_fn=collate,
+        generator=torch.Generator(),  # workers that stay draw no seed: torch's own numbers are for the order alone
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,12 +19,13 @@ from rich.console import Console
 from models.candidate_network import CandidateNetwork, network_of
 from models.weights import Card, load_tensors, write_text
 from training.datasets import Layout, fingerprint
+from training.devices import device_of
 from training.errors import TrainingError
-from training.proposals.levels import ProposalSettings, ScanSets, three_levels
+from training.proposals.levels import ProposalSettings, ScanSets, three_levels, without_mining
 from training.proposals.mining import mined
 from training.proposals.reporting import report
 from training.proposals.scan import WorkedScan, load_scan
-from training.proposals.shipping import ship, table
+from training.proposals.shipping import TABLE_FILE, ship, table
 from training.proposals.sources import Sources, prepared
 
 _SCANS = "scans"
@@ -36,6 +38,7 @@ class Plan:
     sources: Sources
     settings: ProposalSettings
     device: torch.device
+    control: bool = False
 
 
 def command(
@@ -55,11 +58,12 @@ def command(
     sides: Annotated[str, typer.Option(help="Curriculum of the first level: sides of the crops.")] = "32,64,128",
     seed: Annotated[int, typer.Option(min=0)] = 0,
     workers: Annotated[int, typer.Option(min=0, help="Processes that make scans and crops.")] = 0,
+    control: Annotated[bool, typer.Option(help="Also train level 1 on for as long without mining.")] = False,
     device: Annotated[str, typer.Option(help="cpu, cuda or cuda:n.")] = "cpu",
 ) -> None:
     """Train the candidate network: three levels, each on what the one before found hard."""
     settings = ProposalSettings(epochs=epochs, crops=crops, sides=_sides(sides), seed=seed, workers=workers)
-    plan = Plan(Sources(data, layout, stacks, generated), settings, torch.device(device))
+    plan = Plan(Sources(data, layout, stacks, generated), settings, device_of(device), control)
     card, lines = train_candidates(out, plan)
     Console(stderr=True).print("\n".join([*lines, f"{card.file} and its card in {out}"]), highlight=False)
 
@@ -74,8 +78,8 @@ def mine(
     paths = sorted(scans.glob("*.npz"))
     if not paths:
         raise TrainingError(f"{scans}: no prepared scan here; `proposals` makes them under OUT/{_SCANS}")
-    network = network_of(*load_tensors(card), torch.device(device))
-    rows = [row for path in paths for row in _hard_rows(path, network, torch.device(device))]
+    network = network_of(*load_tensors(card), device_of(device))
+    rows = [row for path in paths for row in _hard_rows(path, network, device_of(device))]
     write_text(out, _csv(rows))
     Console(stderr=True).print(f"{len(rows)} places of {len(paths)} scans in {out}", highlight=False)
 
@@ -91,11 +95,16 @@ def train_candidates(out: Path, plan: Plan) -> tuple[Card, list[str]]:
     sets = prepared(plan.sources, out / _SCANS, plan.settings.workers)
     data = fingerprint([out / _SCANS])
     results = three_levels(sets, plan.settings, {"data": data}, out, plan.device)
+    held_against = (
+        [without_mining(results[0], sets, plan.settings, {"data": data}, out, plan.device)] if plan.control else []
+    )
     source = f"python -m training proposals, epochs {plan.settings.epochs}, seed {plan.settings.seed}"
     known, held = _described(sets, plan.sources), f"{_counted(sets.held_out)}, apart from training by patient"
     card = ship(results, known, held, f"{source}, data sha256 {data[:12]}", out, plan.settings.channels)
-    report(card, results, sets.held_out, out / "report.html")
-    return card, table([result.row() for result in results])
+    rows = [result.row() for result in [*results, *held_against]]
+    write_text(out / TABLE_FILE, json.dumps(rows, indent=1) + "\n")
+    report(card, results, rows, sets.held_out, out / "report.html")
+    return card, table(rows)
 
 
 def _described(sets: ScanSets, sources: Sources) -> str:

@@ -20,7 +20,7 @@ from training.proposals.mining import mined
 from training.proposals.scan import WorkedScan
 from training.proposals.task import LevelSettings, ProposalTask
 
-LEVELS = 3
+LEVELS, CONTROL = 3, 0  # number of levels; number of the control, which is trained as long without mining
 LEAST_SIDE = 32  # voxels; with less, the deepest layers have nothing to look at
 PUBLISHED_GAIN = {2: 0.05, 3: 0.02}  # FROC gained by a level in the published system (Yiyuan, Tianchi 2017)
 BOOTSTRAP_SEED = 2016
@@ -61,6 +61,9 @@ class ProposalSettings:
 
     def level(self, number: int) -> LevelSettings:
         """Give the settings of one level."""
+        if number == CONTROL:
+            epochs = sum(self.epochs[1:])
+            return LevelSettings(1, epochs, self.crops, self.sides[-1:], self.learning_rates[1], 0.0, self.seed)
         n = number - 1
         sides = self.sides if number == 1 else self.sides[-1:]
         focus = self.focus if number == LEVELS else 0.0
@@ -130,6 +133,27 @@ def three_levels(
     return results
 
 
+def without_mining(
+    first: LevelResult,
+    sets: ScanSets,
+    settings: ProposalSettings,
+    identity: Mapping[str, Any],
+    folder: Path,
+    device: torch.device,
+) -> LevelResult:
+    """Train on from the first level for as long as the others are trained, without mining: what mining is held against.
+
+    ``folder`` gets ``level-0``; the other parameters and errors are those of ``three_levels``.
+    """
+    network = CandidateNetwork(settings.channels, settings.dropout).to(device)
+    network.load_state_dict(first.trained.weights)
+    places = [first_places(scan) for scan in sets.train]
+    trained = _one_level(network, sets, places, settings, {**identity, "level": CONTROL}, folder)
+    network.load_state_dict(trained.weights)
+    network.eval()
+    return LevelResult(CONTROL, trained, froc_of(sets.held_out, network, device))
+
+
 def _one_level(
     network: CandidateNetwork,
     sets: ScanSets,
@@ -142,7 +166,7 @@ def _one_level(
     task = ProposalTask(network, sets.train, places, sets.choose, level, settings.workers)
     run = RunSettings(level.epochs, settings.patience, settings.seed, "cpm", larger_is_better=True)
     told = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(settings).items() if k != "workers"}
-    return train(task, run, {**identity, "settings": told}, folder / f"level-{level.number}")
+    return train(task, run, {**identity, "settings": told}, folder / f"level-{identity['level']}")
 
 
 def _check(sets: ScanSets, settings: ProposalSettings) -> None:

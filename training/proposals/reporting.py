@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from models.candidate_network import STEP_MM
 from models.weights import Card
-from training.evaluation.froc import Annotation, Mark, bootstrap
+from training.evaluation.froc import OPERATING_POINTS, Annotation, Mark, bootstrap
 from training.evaluation.outlines import SAID_RGB, TRUTH_RGB, ringed
 from training.evaluation.report import Detection, EvaluationReport, WorstCase, write_report
 from training.page import Section, Table
@@ -21,10 +22,16 @@ _WORST = 8  # missed nodules shown, and false marks
 _MARK_MM = 10.0  # a mark of the report has no size of its own
 
 
-def report(card: Card, results: Sequence[LevelResult], held_out: Sequence[WorkedScan], path: Path) -> None:
-    """Write the report of the held-out scans."""
+def report(
+    card: Card,
+    results: Sequence[LevelResult],
+    table: Sequence[Mapping[str, Any]],
+    held_out: Sequence[WorkedScan],
+    path: Path,
+) -> None:
+    """Write the report of the held-out scans; ``table`` has a row for each level and for the control."""
     last = results[-1].froc
-    head, *rows = table_rows([result.row() for result in results])
+    head, *rows = table_rows(table)
     about = (
         "Candidates alone, before the false-positive stage. For demonstration and research, not for diagnosis.",
         f"Trained by {card.source}. Trained on {card.training_data}; measured on {card.figures[0].data}.",
@@ -42,10 +49,20 @@ def report(card: Card, results: Sequence[LevelResult], held_out: Sequence[Worked
             history=tuple(_course(results)),
             detection=Detection(last, bootstrap(last, np.random.default_rng(BOOTSTRAP_SEED))),
             worst=worst_cases(results[-1], held_out),
-            more=(levels,),
+            more=(levels, _points(results)),
         ),
         path,
     )
+
+
+def _points(results: Sequence[LevelResult]) -> Section:
+    """Give each level's sensitivity at the seven operating points of LUNA16."""
+    head = ("level", *(f"{point:g} false marks a scan" for point in OPERATING_POINTS))
+    rows = tuple(
+        (str(result.number), *(f"{float(result.froc.sensitivity_at(point)):.3f}" for point in OPERATING_POINTS))
+        for result in results
+    )
+    return Section("FROC of each level", table=Table(head, rows))
 
 
 def worst_cases(result: LevelResult, scans: Sequence[WorkedScan]) -> tuple[WorstCase, ...]:

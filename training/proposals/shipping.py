@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,8 +9,8 @@ from typing import Any
 import torch
 
 from models.proposals import HU_RANGE
-from models.weights import Card, Figure, save_weights, write_text
-from training.proposals.levels import LEVELS, PUBLISHED_GAIN, LevelResult
+from models.weights import Card, Figure, save_weights
+from training.proposals.levels import CONTROL, LEVELS, PUBLISHED_GAIN, LevelResult
 
 NAME, VERSION = "candidates", "1"
 TABLE_FILE = "levels.json"
@@ -30,7 +29,7 @@ def ship(
     folder: Path,
     channels: Sequence[int],
 ) -> Card:
-    """Write ``levels.json``, the weights of the last level as ``candidates``, those of the others beside them.
+    """Write the weights of the last level as ``candidates``, those of the others beside them.
 
     Parameters
     ----------
@@ -44,7 +43,6 @@ def ship(
     The card of the last level.
     """
     rows = [result.row() for result in results]
-    write_text(folder / TABLE_FILE, json.dumps(rows, indent=1) + "\n")
     cards = []
     for result, row in zip(results, rows, strict=True):
         name = NAME if result.number == LEVELS else f"{NAME}-level-{result.number}"
@@ -72,16 +70,18 @@ def table(rows: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def table_rows(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:
-    """Put the levels beside the published gains: the head, then a row for each level."""
+    """Put the levels beside the published gains: the head, a row for each level, and one for the control, if any."""
     cells: list[tuple[str, ...]] = [
         ("level", "CPM (95 %)", "gain", "published gain", "sensitivity at 8 false marks a scan")
     ]
     before: float | None = None
     for row in rows:
-        gain = "" if before is None else f"{row['cpm'] - before:+.3f}"
+        control = row["level"] == CONTROL
+        gain = "" if before is None or control else f"{row['cpm'] - before:+.3f}"
         published = f"{PUBLISHED_GAIN[row['level']]:+.2f}" if row["level"] in PUBLISHED_GAIN else ""
         cpm = f"{row['cpm']:.3f} ({row['cpm_low']:.3f} to {row['cpm_high']:.3f})"
-        cells.append((str(row["level"]), cpm, gain, published, f"{row['sensitivity_8']:.3f}"))
+        name = "1, trained on as long without mining" if control else str(row["level"])
+        cells.append((name, cpm, gain, published, f"{row['sensitivity_8']:.3f}"))
         before = row["cpm"]
     return cells
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import multiprocessing
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -19,11 +18,12 @@ from rich.progress import track
 
 from models.findings import AnalysisRefused
 from models.lungs import segment_lungs
-from models.weights import write_text
+from models.weights import sha256_of
 from training.datasets import Layout, Scan, read_case, scans_of
 from training.datasets_split import JUDGES, Split, split_of
 from training.errors import TrainingError
 from training.evaluation.froc import UNKNOWN_DIAMETER_MM, Annotation
+from training.held import hold
 from training.planting import Stacks, load_stacks
 from training.proposals.generated import generated_scan
 from training.proposals.levels import ScanSets
@@ -67,7 +67,8 @@ def prepared(sources: Sources, folder: Path, workers: int = 0) -> ScanSets:
     Parameters
     ----------
     folder
-        Gets a folder per set with one file per scan; what is there already is not made again.
+        Gets a folder per set with one file per scan; what is there already is not made again. Beside it lies a file
+        of its name, ``.json``, that tells the sources.
     workers
         Processes that make them; 0 makes them in this one.
 
@@ -161,8 +162,6 @@ def _hold_sources(sources: Sources, folder: Path) -> None:
     """Refuse a folder whose scans were made from something else."""
     for name in SetName:
         (folder / name).mkdir(parents=True, exist_ok=True)
-    told = json.dumps({"folder": str(sources.folder), "layout": sources.layout, "generated": list(sources.generated)})
-    path = folder / "sources.json"
-    if path.exists() and path.read_text() != told:
-        raise TrainingError(f"{folder}: holds scans from other sources; choose an empty folder")
-    write_text(path, told)
+    stacks = sha256_of(sources.stacks) if sources.stacks is not None and any(sources.generated) else None
+    told = {"folder": str(sources.folder), "layout": sources.layout, "generated": list(sources.generated)}
+    hold(folder.with_suffix(".json"), {**told, "stacks": stacks})

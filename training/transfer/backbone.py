@@ -17,11 +17,12 @@ from torch.nn import functional
 from models.published.imagenet import IMAGENET, bare_network
 from models.weights import Card, Figure, save_weights
 from training.datasets import fingerprint
+from training.devices import device_of
 from training.errors import TrainingError
 from training.loop import RunSettings, Trained, train
 from training.transfer.folders import Folders, described, folders_of, limited
 from training.transfer.measuring import Tested, figures_of, report
-from training.transfer.task import ImageTask, LoaderSettings, device_of
+from training.transfer.task import ImageTask, LoaderSettings
 
 
 class FirstClasses(nn.Module):

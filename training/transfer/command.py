@@ -12,6 +12,7 @@ from torch import nn
 
 from models.weights import Card, Figure
 from training.datasets import fingerprint
+from training.devices import device_of
 from training.loop import RunSettings, Trained, train
 from training.page import Picture, Section, write_page
 from training.transfer.errors_sheet import Said, sheet_png
@@ -28,7 +29,7 @@ from training.transfer.network import (
     transfer_network,
 )
 from training.transfer.nodules import write_folders
-from training.transfer.task import ImageTask, LoaderSettings, device_of
+from training.transfer.task import ImageTask, LoaderSettings
 
 CARD = "transfer-head.json"
 _PUBLISHED = "System 002 on OCT2017 (four classes of retina, ImageNet features): about 79 % on validation at once."

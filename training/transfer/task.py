@@ -99,23 +99,6 @@ class ImageTask:
         )
 
 
-def device_of(name: str) -> torch.device:
-    """Give the device of a name.
-
-    Raises
-    ------
-    TrainingError
-        There is none.
-    """
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        raise TrainingError(f"device {name}: not one of cpu, cuda, cuda:N") from None
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise TrainingError(f"device {name}: there is no CUDA device here; use cpu")
-    return device
-
-
 def nll(labels: npt.NDArray[np.int64], logs: npt.NDArray[np.float32]) -> float:
     """Mean negative log-likelihood."""
     return float(-logs[np.arange(len(labels)), labels].mean())
