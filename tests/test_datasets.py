@@ -64,6 +64,13 @@ def test_luna16_gives_each_scan_its_own_nodules(luna16: Path) -> None:
     assert not second.excluded
 
 
+def test_the_table_that_luna16_brings_twice_counts_once(luna16: Path) -> None:
+    second = luna16 / "evaluationScript" / "annotations"
+    second.mkdir(parents=True)
+    (second / "annotations.csv").write_text((luna16 / "annotations.csv").read_text())
+    assert [len(scan.included) for scan in scans_of(luna16, Layout.LUNA16)] == [1, 1]
+
+
 @pytest.mark.parametrize("position", [0, 1])
 def test_an_annotation_falls_on_its_voxel_also_where_the_axes_run_backwards(luna16: Path, position: int) -> None:
     volume, (nodule,) = read_case(scans_of(luna16, Layout.LUNA16)[position])

@@ -14,7 +14,7 @@ from torch.optim.lr_scheduler import LRScheduler, MultiStepLR
 
 from training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from training.errors import TrainingError
-from training.loop import CHECKPOINT_FILE, RunSettings, Trained, train
+from training.loop import CHECKPOINT_FILE, RunSettings, Trained, joined_history, train
 
 SETTINGS = RunSettings(epochs=4, patience=10, seed=1, monitor="error", larger_is_better=False)
 IDENTITY = {"data": "abc", "settings": {"width": 3}}
@@ -126,6 +126,25 @@ def test_loss_that_is_not_a_number_ends_the_run_and_keeps_the_last_good_epoch(tm
     kept = load_checkpoint(tmp_path / CHECKPOINT_FILE)
     assert kept.epoch == 2
     assert all(tensor.isfinite().all() for tensor in kept.model.values())
+
+
+def test_a_step_that_spoils_the_weights_at_the_end_of_an_epoch_is_not_kept(tmp_path: Path) -> None:
+    class Spoilt(Line):
+        def validate(self) -> dict[str, float]:
+            if self.scheduler and self.scheduler.last_epoch == 2:
+                torch.nn.init.constant_(self.model[0].weight, float("nan"))
+            return {"error": 0.5}
+
+    with pytest.raises(TrainingError, match="no numbers after epoch 2; try a smaller learning rate"):
+        train(Spoilt(), SETTINGS, IDENTITY, tmp_path)
+    assert load_checkpoint(tmp_path / CHECKPOINT_FILE).epoch == 1
+
+
+def test_courses_of_several_runs_follow_one_another() -> None:
+    first = Trained({}, [{"epoch": 1.0, "loss": 3.0}, {"epoch": 2.0, "loss": 2.0}], {})
+    joined = list(joined_history([first, first]))
+    assert [row["epoch"] for row in joined] == [1, 2, 3, 4]
+    assert [row["run"] for row in joined] == [1, 1, 2, 2]
 
 
 def test_without_a_better_figure_the_run_stops_and_the_best_weights_stay(tmp_path: Path) -> None:

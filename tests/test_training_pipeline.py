@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch import distributed
 from typer.testing import CliRunner
 
 from training.__main__ import app
@@ -21,6 +22,7 @@ from training.errors import TrainingError
 from training.loop import CHECKPOINT_FILE
 from training.pipeline.fashion import Images, as_is, fashion_mnist, generated, small_network
 from training.pipeline.loading import LoadSettings, ShardSampler, Share, ahead, loader
+from training.pipeline.processes import summed_on
 
 SHORT = ("--epochs", "2", "--batch", "64", "--made", "400", "--workers", "0")
 
@@ -119,6 +121,22 @@ def in_process(rank: int, world: int, port: int, out: Path) -> None:
     os._exit(run_task("--output", out, *SHORT)[0])
 
 
+class Reached(Exception):
+    """Names the device of what the processes would add up."""
+
+
+def test_sums_over_processes_are_made_on_the_device_that_trains(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Processes on GPUs talk by nccl, which takes no tensor of the CPU; "meta" stands for such a device."""
+
+    def reached(tensor: torch.Tensor) -> None:
+        raise Reached(tensor.device.type)
+
+    monkeypatch.setattr(distributed, "is_initialized", lambda: True)
+    monkeypatch.setattr(distributed, "all_reduce", reached)
+    with pytest.raises(Reached, match="meta"):
+        summed_on(torch.device("meta"), torch.zeros(3, dtype=torch.float64))
+
+
 def free_port() -> int:
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
@@ -151,10 +169,12 @@ def test_run_ends_with_weights_card_and_report_that_say_what_the_images_were(tmp
     assert "images/s" in (tmp_path / "report.html").read_text()
 
 
-def test_interrupted_run_goes_on_where_it_was(tmp_path: Path) -> None:
-    assert run_task("--output", tmp_path / "cut", *SHORT, "--epochs", 1)[0] == 0
-    assert run_task("--output", tmp_path / "cut", *SHORT)[0] == 0
-    assert run_task("--output", tmp_path / "whole", *SHORT)[0] == 0
+@pytest.mark.parametrize("workers", [0, 2])
+def test_interrupted_run_goes_on_where_it_was(workers: int, tmp_path: Path) -> None:
+    settings = (*SHORT, "--workers", workers)
+    assert run_task("--output", tmp_path / "cut", *settings, "--epochs", 1)[0] == 0
+    assert run_task("--output", tmp_path / "cut", *settings)[0] == 0
+    assert run_task("--output", tmp_path / "whole", *settings)[0] == 0
     cut, whole = (load_checkpoint(tmp_path / name / CHECKPOINT_FILE) for name in ("cut", "whole"))
     assert all(torch.equal(cut.model[name], tensor) for name, tensor in whole.model.items())
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -111,6 +111,14 @@ def train(task: Task[Any], settings: RunSettings, identity: Mapping[str, Any], f
             state.best = _copied(task.model.state_dict())
         _keep(task, state, settings, folder)
     return Trained(state.best, state.history, _best_row(state.history, settings))
+
+
+def joined_history(runs: Sequence[Trained]) -> Iterator[dict[str, float]]:
+    """Join the courses of several runs to one, with the number of the ``run`` in each row; epochs are counted on."""
+    before = 0
+    for number, trained in enumerate(runs, start=1):
+        yield from ({**row, "epoch": row["epoch"] + before, "run": number} for row in trained.history)
+        before += len(trained.history)
 
 
 def _resumed(task: Task[Any], path: Path, identity: dict[str, Any]) -> Checkpoint:

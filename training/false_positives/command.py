@@ -14,9 +14,9 @@ from rich.console import Console
 from models.weights import Card, sha256_of
 from training.devices import device_of
 from training.false_positives.crops import Crops, read_crops
-from training.false_positives.shipping import joined, ship
+from training.false_positives.shipping import Run, joined, ship
 from training.false_positives.task import FalsePositiveTask, Hyperparameters
-from training.loop import RunSettings, train
+from training.loop import RunSettings, Trained, joined_history, train
 
 _SEEDS_APART = 1000  # members of neighbouring seeds do not share theirs
 
@@ -71,16 +71,14 @@ def train_stage(data: Path, out: Path, plan: Plan) -> Card:
         f"python -m training false-positives --epochs {plan.run.epochs} --members {plan.members} "
         f"--seed {plan.run.seed}{half}, on {plan.device.type}, data sha256 {fingerprint[:12]}"
     )
-    network = joined(trained, plan.chosen.width).to(plan.device)
-    return ship(network, crops, settings, source, out)
+    network = joined([member.weights for member in trained], plan.chosen.width).to(plan.device)
+    return ship(network, crops, settings, Run(source, tuple(joined_history(trained))), out)
 
 
-def _member(
-    crops: Mapping[str, Crops], folder: Path, plan: Plan, number: int, fingerprint: str
-) -> dict[str, torch.Tensor]:
+def _member(crops: Mapping[str, Crops], folder: Path, plan: Plan, number: int, fingerprint: str) -> Trained:
     """Train one member from a seed of its own; its first weights come from that seed too."""
     run = replace(plan.run, seed=plan.run.seed * _SEEDS_APART + number)
     torch.manual_seed(run.seed)
     task = FalsePositiveTask(crops, plan.chosen, run.epochs, plan.device, plan.half)
-    identity = {"data": fingerprint, "chosen": asdict(plan.chosen)}
-    return train(task, run, identity, folder).weights
+    identity = {"data": fingerprint, "chosen": asdict(plan.chosen), "half": plan.half}
+    return train(task, run, identity, folder)

@@ -15,6 +15,7 @@ from torch.nn import functional
 
 from models.false_positives import CROP_PX
 from training.errors import TrainingError
+from training.false_positives.judges import of_judges
 
 Array = npt.NDArray[np.uint8]
 SPLITS = ("train", "validation", "test")  # 0, 1, 2 in the file
@@ -44,6 +45,8 @@ class Crops:
 def read_crops(path: Path) -> dict[str, Crops]:
     """Read an .npz of ``images`` (N, 50, 50) uint8, ``is_nodule`` (N,) and ``split`` (N,) as in ``SPLITS``.
 
+    Crops of the scans that judge the node are left out of every split, see ``judges``.
+
     Raises
     ------
     TrainingError
@@ -58,7 +61,8 @@ def read_crops(path: Path) -> dict[str, Crops]:
         raise TrainingError(f"{path}: not an .npz of images, is_nodule and split ({error}); copy it again") from None
     if images.dtype != np.uint8 or images.shape != (len(labels), CROP_PX, CROP_PX) or split.shape != labels.shape:
         raise TrainingError(f"{path}: images must be uint8 (N, {CROP_PX}, {CROP_PX}) with one label and split each")
-    crops = {name: _of_split(images, labels, split == number) for number, name in enumerate(SPLITS)}
+    learnt_from = ~of_judges(images)
+    crops = {name: _of_split(images, labels, learnt_from & (split == number)) for number, name in enumerate(SPLITS)}
     _refuse_empty_classes(crops, path)
     return crops
 

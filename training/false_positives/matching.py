@@ -17,7 +17,7 @@ SAME_PLACE = 0.995
 _BLOCK_PX = 10  # a place is looked up by the means of 5 x 5 blocks
 _ALIKE_GREY, _ALIKE_SHAPE = 3.0, 0.999  # most root mean square difference of these means, least correlation
 _PLACES = 1 << 13  # looked up at once
-_CORE_PX = 32  # of the middle of a crop, which is sought in another crop
+_CORE_PX = 34  # of the middle of a crop, which is sought in another crop; an even margin is left
 _MAYBE_SAME = 0.93  # correlation at half the resolution from which on the full one is looked at
 _CHUNK = 256
 
@@ -52,7 +52,7 @@ def cut_from(hu: npt.NDArray[np.int16], places: Bools, images: npt.NDArray[np.ui
 
 
 def repeated(images: npt.NDArray[np.uint8], among: npt.NDArray[np.uint8]) -> Bools:
-    """Tell which crops (N, 50, 50) show a place that one of ``among`` (M, 50, 50) shows too, up to 9 pixels apart."""
+    """Tell which crops (N, 50, 50) show a place that one of ``among`` (M, 50, 50) shows too, up to 8 pixels apart."""
     first, second = (torch.from_numpy(part).float() for part in (images, among))
     coarse = _best_agreement(_halved(_core(first)), _halved(second))
     result = np.zeros(len(images), dtype=np.bool_)

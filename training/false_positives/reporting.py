@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from training.false_positives.crops import Crops
 WORST = 16  # crops shown
 
 
-def report(card: Card, logits: Floats, crops: Crops, path: Path) -> None:
+def report(card: Card, logits: Floats, crops: Crops, history: tuple[Mapping[str, float], ...], path: Path) -> None:
     """Write the report of the test split.
 
     Parameters
@@ -34,6 +35,7 @@ def report(card: Card, logits: Floats, crops: Crops, path: Path) -> None:
             title="False-positive stage",
             about=about,
             figures=card.figures,
+            history=history,
             roc=Roc(wrong, right, auc_interval(labels, logits, np.random.default_rng(0))),
             calibration=calibration(labels, said),
             worst=_worst_cases(labels, said, crops),

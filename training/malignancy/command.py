@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -15,11 +16,11 @@ from models.malignancy_network import SCORES, prepared
 from models.weights import Card, Figure
 from training.datasets import fingerprint
 from training.devices import device_of
-from training.loop import RunSettings
+from training.loop import RunSettings, Trained, joined_history
 from training.malignancy.close_ups import read_close_ups
 from training.malignancy.networks import Pair, Plan, joined, strangers_scores, train_networks, without
 from training.malignancy.scorer import baseline_logits, fit_scorer, measurements_of, nested_logits
-from training.malignancy.shipping import Product, figures_of, report, ship
+from training.malignancy.shipping import About, Product, figures_of, report, ship
 from training.malignancy.task import Hyperparameters
 from training.malignancy.triplets import Triplets, folds_of, read_triplets
 
@@ -83,10 +84,11 @@ def train_malignancy(data: tuple[Path, Path], out: Path, plan: Plan) -> Card:
         f"python -m training malignancy, {plan.folds} folds, {plan.repeats} networks a pair, "
         f"{plan.run.epochs} epochs, seed {plan.run.seed}, data sha256 {known_by[:12]}"
     )
-    figures = _measured(known, source, out)
+    figures = _measured(known, source, [one for several in trained.values() for one in several], out)
     rows = np.column_stack((known.measurements, without(known.scores, folds)))[triplets.decided]
     scorer = fit_scorer(rows, triplets.suspicious[triplets.decided], folds[triplets.decided], plan.run.seed)
-    network = joined([weights for several in trained.values() for weights in several], plan.chosen.width)
+    networks = [one for several in trained.values() for one in several]
+    network = joined([one.weights for one in networks], plan.chosen.width)
     return ship(Product(scorer, network, plan.chosen.width, _described(triplets), source, figures), out)
 
 
@@ -95,15 +97,16 @@ def _described(triplets: Triplets) -> str:
     return f"{len(triplets)} LIDC-IDRI nodules of {patients} patients, rated by up to four radiologists; no pathology"
 
 
-def _measured(known: _Known, source: str, out: Path) -> tuple[Figure, ...]:
+def _measured(known: _Known, source: str, networks: Sequence[Trained], out: Path) -> tuple[Figure, ...]:
     """Cross-validate, write report.html and give the figures."""
     model = nested_logits(known.measurements, known.scores, known.triplets, known.folds)
-    networks = without(known.scores, known.folds)[:, SCORES.index("network_suspicious")]
+    alone = without(known.scores, known.folds)[:, SCORES.index("network_suspicious")]
     logits = {
         "networks and measurements": model,
-        "networks alone": networks,
+        "networks alone": alone,
         **baseline_logits(known.measurements, known.triplets, known.folds),
     }
-    figures = figures_of(logits, known.triplets)
-    report(model, figures, known.triplets, source, out / "report.html")
+    figures = figures_of(logits, known.triplets, known.folds)
+    history = tuple(joined_history(networks))
+    report(model, figures, known.triplets, About(source, history), out / "report.html")
     return figures

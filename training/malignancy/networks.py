@@ -12,7 +12,7 @@ import numpy.typing as npt
 import torch
 
 from models.malignancy_network import SCORES, MalignancyNetwork, Prepared, scores_of
-from training.loop import RunSettings, train
+from training.loop import RunSettings, Trained, train
 from training.malignancy.task import Hyperparameters, MalignancyTask, Targets
 from training.malignancy.triplets import Triplets, folds_of
 
@@ -36,7 +36,7 @@ class Plan:
 
 def train_networks(
     triplets: Triplets, nodules: Prepared, plan: Plan, fingerprint: str, out: Path
-) -> dict[Pair, tuple[Weights, ...]]:
+) -> dict[Pair, tuple[Trained, ...]]:
     """Train the networks of every pair of folds, in folders of their own; finished ones are not trained again.
 
     Raises
@@ -47,7 +47,7 @@ def train_networks(
     targets = Targets(nodules, triplets)
     folds = folds_of(triplets.patients, plan.folds, plan.run.seed)
     pairs = tuple(combinations(range(plan.folds), 2))
-    trained: dict[Pair, tuple[Weights, ...]] = dict.fromkeys(pairs, ())
+    trained: dict[Pair, tuple[Trained, ...]] = dict.fromkeys(pairs, ())
     for number, (repeat, pair) in enumerate(product(range(plan.repeats), pairs)):
         run = replace(plan.run, seed=plan.run.seed * _SEEDS_APART + number)
         split = _split(triplets, np.flatnonzero(~np.isin(folds, pair)), run.seed)
@@ -55,7 +55,7 @@ def train_networks(
         task = MalignancyTask(targets, split, plan.chosen, run.epochs, plan.device)
         identity = {"data": fingerprint, "chosen": asdict(plan.chosen), "folds": plan.folds, "without": list(pair)}
         folder = out / f"without-{pair[0]}-{pair[1]}-repeat-{repeat}"
-        trained[pair] += (train(task, run, identity, folder).weights,)
+        trained[pair] += (train(task, run, identity, folder),)
     return trained
 
 
@@ -69,12 +69,12 @@ def joined(trained: Sequence[Weights], width: int) -> MalignancyNetwork:
 
 
 def strangers_scores(
-    trained: Mapping[Pair, tuple[Weights, ...]], nodules: Prepared, folds: npt.NDArray[np.int64], plan: Plan
+    trained: Mapping[Pair, tuple[Trained, ...]], nodules: Prepared, folds: npt.NDArray[np.int64], plan: Plan
 ) -> dict[Pair, Floats]:
     """Score with each pair's networks the nodules that they did not see: (N, 3) for each pair, NaN elsewhere."""
     scores = {}
-    for pair, weights in trained.items():
-        network = joined(weights, plan.chosen.width).to(plan.device)
+    for pair, several in trained.items():
+        network = joined([one.weights for one in several], plan.chosen.width).to(plan.device)
         unseen = np.flatnonzero(np.isin(folds, pair))
         scores[pair] = np.full((len(folds), len(SCORES)), np.nan)
         scores[pair][unseen] = scores_of(network, nodules.part(torch.from_numpy(unseen))).double().numpy()

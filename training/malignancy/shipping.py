@@ -12,11 +12,11 @@ import numpy.typing as npt
 import torch
 
 from models.malignancy import KERNEL_TENSORS
-from models.malignancy_input import HU_PER_GREY, LOWEST_HU, PIXEL_MM, SIDE_PX
-from models.malignancy_network import MalignancyNetwork
+from models.malignancy_input import HU_PER_GREY, LOWEST_HU, MARGIN_PX, PIXEL_MM, SIDE_PX
+from models.malignancy_network import SLICES, MalignancyNetwork
 from models.weights import Card, Figure, place_weights, save_weights
 from training.evaluation.report import EvaluationReport, Roc, WorstCase, figure_of, write_report
-from training.evaluation.scores import auc_interval, brier, calibration, interval, roc_curve
+from training.evaluation.scores import Indices, Interval, auc, auc_interval, brier, calibration, interval, roc_curve
 from training.malignancy.scorer import Scorer
 from training.malignancy.triplets import Triplets
 
@@ -24,21 +24,24 @@ NAME, NETWORKS, VERSION = "malignancy", "malignancy-networks", "1"
 Floats = npt.NDArray[np.float64]
 _LICENCE = "CC BY 3.0 (LIDC-IDRI, doi:10.7937/K9/TCIA.2015.LO9QL9SX)"
 _INPUT = (
-    f"three axial slices of {SIDE_PX} x {SIDE_PX} pixels of about {PIXEL_MM} mm, the one of largest area and its "
-    f"neighbours, 8 bit, {HU_PER_GREY:.0f} HU per grey level from {LOWEST_HU:.0f} HU, with the nodule's mask"
+    f"axial slices with pixels of about {PIXEL_MM} mm, 8 bit, {HU_PER_GREY:.0f} HU per grey level from "
+    f"{LOWEST_HU:.0f} HU, with the nodule's mask: three of {SIDE_PX} x {SIDE_PX} pixels, the one of largest area "
+    f"and its neighbours; and up to {SLICES} of all that hold the nodule, in its box and {MARGIN_PX} pixels more"
 )
 # The pixel of the training triplets is unknown, and their masks are drawn by radiologists, not by this product.
 _CAVEAT = "pixels and masks of the data set; not measured on masks of this product"
 _WORST = 12
 
 
-def figures_of(logits: Mapping[str, Floats], triplets: Triplets) -> tuple[Figure, ...]:
+def figures_of(logits: Mapping[str, Floats], triplets: Triplets, folds: npt.NDArray[np.int64]) -> tuple[Figure, ...]:
     """Measure left-out logits (N,), NaN where undecided, with 95 % bootstrap intervals over patients.
 
     Parameters
     ----------
     logits
         By name; the first is the model's, its calibration is measured too.
+    folds
+        (N,): the fold of each; the AUC is also given as the mean over them.
     """
     kept = triplets.decided
     labels, patients = triplets.suspicious[kept].astype(int), triplets.patients[kept]
@@ -53,6 +56,7 @@ def figures_of(logits: Mapping[str, Floats], triplets: Triplets) -> tuple[Figure
     several = triplets.readers[kept] >= 3
     return (
         *areas,
+        figure_of("AUC, mean of the folds", _mean_of_folds(labels, model, patients, folds[kept]), data),
         figure_of(
             "AUC of nodules that 3 or 4 readers marked",
             auc_interval(labels[several], model[several], rng, patients[several]),
@@ -62,6 +66,14 @@ def figures_of(logits: Mapping[str, Floats], triplets: Triplets) -> tuple[Figure
         Figure("expected calibration error", round(calibration(labels, model).error, 4), data),
         figure_of("Brier score", interval(lambda some: brier(labels[some], model[some]), patients, rng), data),
     )
+
+
+@dataclass(frozen=True, eq=False)
+class About:
+    """The command that trained, and the course of all networks, one after the other."""
+
+    source: str
+    history: tuple[Mapping[str, float], ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,7 +115,7 @@ def ship(product: Product, folder: Path) -> Card:
     return place_weights(aside, card, folder)
 
 
-def report(logits: Floats, figures: tuple[Figure, ...], triplets: Triplets, source: str, path: Path) -> None:
+def report(logits: Floats, figures: tuple[Figure, ...], triplets: Triplets, run: About, path: Path) -> None:
     """Write the figures, the ROC and calibration curves and the nodules on which the model was most wrong."""
     kept = triplets.decided
     labels, model = triplets.suspicious[kept].astype(int), probabilities_of(logits[kept])
@@ -112,19 +124,32 @@ def report(logits: Floats, figures: tuple[Figure, ...], triplets: Triplets, sour
     about = (
         "Malignancy as radiologists rate it (LIDC-IDRI), not as pathology finds it. For demonstration and research, "
         "not for diagnosis.",
-        f"Trained by {source}. Every nodule was scored by networks and by LightGBM that saw no nodule of its patient.",
+        f"Trained by {run.source}. Every nodule was scored by networks and by LightGBM that saw none of its patient.",
     )
     write_report(
         EvaluationReport(
             title="Malignancy",
             about=about,
             figures=figures,
+            history=run.history,
             roc=Roc(wrong, right, area),
             calibration=calibration(labels, model),
             worst=_worst_cases(np.flatnonzero(kept), labels, model, triplets),
         ),
         path,
     )
+
+
+def _mean_of_folds(
+    labels: npt.NDArray[np.int_], model: Floats, patients: npt.NDArray[np.str_], folds: npt.NDArray[np.int64]
+) -> Interval:
+    """Give the mean of the folds' areas, with its bootstrap interval over patients."""
+    names = np.unique(folds)
+
+    def mean(some: Indices) -> float:
+        return float(np.mean([auc(labels[some][folds[some] == n], model[some][folds[some] == n]) for n in names]))
+
+    return interval(mean, patients, np.random.default_rng(0))
 
 
 def probabilities_of(logits: Floats) -> Floats:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.malignancy_input import HU_PER_GREY, LOWEST_HU, SIDE_PX, Triplet, lung_level
+from training.datasets_split import JUDGES
 from training.errors import TrainingError
 
 RATINGS = (1, 2, 3, 4, 5)
@@ -111,6 +112,9 @@ def read_triplets(path: Path) -> Triplets:
         raise TrainingError(f"{path}: malignancy_median holds {np.setdiff1d(ratings, (0, *RATINGS))[0]}, not 0 to 5")
     patients, readers = values["patient"].astype(str), values["n_readers"].astype(int)
     triplets = Triplets(cases, scales, patients, ratings.astype(int), readers)
+    judges = JUDGES & set(patients.tolist())
+    if judges:
+        raise TrainingError(f"{path}: holds {min(judges)}, which judges the node; take it out")
     _refuse_empty_class(triplets, path)
     return triplets
 

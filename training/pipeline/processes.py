@@ -55,6 +55,11 @@ def summed(values: Tensor) -> Tensor:
     return total
 
 
+def summed_on(device: torch.device, totals: Tensor) -> list[float]:
+    """Add up numbers over all processes, on the device that trains: nccl takes no tensor of the CPU."""
+    return [float(total) for total in summed(totals.to(device)).tolist()]
+
+
 def mean_shown(loss: Tensor, world: int) -> Tensor:
     """Give a loss whose value is the mean over all processes and whose gradient is this process's own."""
     return loss + (summed(loss) / world - loss).detach()

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from training.pipeline.fashion import Images, as_is, small_network
 from training.pipeline.loading import Batch, LoadSettings, Share, ahead, loader
-from training.pipeline.processes import mean_shown, spread, summed
+from training.pipeline.processes import mean_shown, spread, summed_on
 
 _LEARNING_RATE = 0.001  # of Adam, as in system 003
 _VALIDATED_AT_ONCE = 512
@@ -54,5 +54,5 @@ class FashionTask:
                 said = self.model(pixels.to(self._device)).cpu()
                 loss = nn.functional.cross_entropy(said, labels, reduction="sum")
                 totals += torch.tensor([float(loss), float((said.argmax(dim=1) == labels).sum()), float(len(labels))])
-        loss_sum, right, count = summed(totals.to(self._device)).tolist()  # nccl adds up on its devices only
+        loss_sum, right, count = summed_on(self._device, totals)
         return {"loss": loss_sum / count, "accuracy": right / count}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from models.weights import Card
 from training.evaluation.froc import OPERATING_POINTS, Annotation, Mark, bootstrap
 from training.evaluation.outlines import SAID_RGB, TRUTH_RGB, ringed
 from training.evaluation.report import Detection, EvaluationReport, WorstCase, write_report
+from training.loop import joined_history
 from training.page import Section, Table
 from training.proposals.levels import BOOTSTRAP_SEED, LevelResult
 from training.proposals.scan import WorkedScan
@@ -46,7 +47,7 @@ def report(
             title="Candidate network",
             about=about,
             figures=card.figures,
-            history=tuple(_course(results)),
+            history=tuple(joined_history([result.trained for result in results])),
             detection=Detection(last, bootstrap(last, np.random.default_rng(BOOTSTRAP_SEED))),
             worst=worst_cases(results[-1], held_out),
             more=(levels, _points(results)),
@@ -71,14 +72,6 @@ def worst_cases(result: LevelResult, scans: Sequence[WorkedScan]) -> tuple[Worst
     missed = sorted((n for scan in result.froc.scans for n in scan.missed), key=lambda n: -n.diameter_mm)[:_WORST]
     false = sorted((m for scan in result.froc.scans for m in scan.false_marks), key=lambda m: -m.probability)[:_WORST]
     return (*(_missed(n, named[n.series]) for n in missed), *(_false(m, named[m.series]) for m in false))
-
-
-def _course(results: Sequence[LevelResult]) -> Iterator[Mapping[str, float]]:
-    """Join the levels' epochs to one course."""
-    before = 0
-    for result in results:
-        yield from ({**row, "epoch": row["epoch"] + before, "level": result.number} for row in result.trained.history)
-        before += len(result.trained.history)
 
 
 def _missed(nodule: Annotation, scan: WorkedScan) -> WorstCase:
