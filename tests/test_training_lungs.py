@@ -18,7 +18,7 @@ from training.errors import TrainingError
 from training.lungs.augmentation import augmented
 from training.lungs.command import Plan, train_lungs
 from training.lungs.lesions import with_gas, with_lesions
-from training.lungs.slices import Slices, load_slices, save_slices
+from training.lungs.slices import Slices, labelled_by_rules, load_slices, save_slices
 from training.lungs.task import LungRun
 from training.phantom_small import small_phantom
 
@@ -81,9 +81,24 @@ def test_a_damaged_file_of_slices_is_named(tmp_path: Path) -> None:
         load_slices(tmp_path / "slices.npz")
 
 
+def test_slices_made_from_something_else_are_not_trained_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("training.lungs.command.generated", lambda scans, *_: iter(few_slices(scans)))
+    arguments = ["lungs", str(tmp_path), "--epochs", "1", "--steps", "2", "--width", "1"]
+    assert CliRunner().invoke(app, [*arguments, "--scans", "5"]).exit_code == 0
+    done = CliRunner().invoke(app, [*arguments, "--scans", "6"])
+    assert done.exit_code == 2
+    assert "made from other sources" in done.output
+
+
+def test_a_series_that_judges_is_not_trained_on(lidc_0001: Path) -> None:
+    with pytest.raises(TrainingError, match="judges the node; take it out"):
+        next(labelled_by_rules([lidc_0001], 100))
+
+
 def test_a_folder_without_a_series_stops_the_task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("training.lungs.command.generated", lambda scans, *_: iter(few_slices(scans)))
     (tmp_path / "real").mkdir()
+    (tmp_path / "real" / "notes.txt").write_text("no image")
     done = CliRunner().invoke(app, ["lungs", str(tmp_path / "out"), "--real", str(tmp_path / "real")])
     assert done.exit_code == 2
     assert "no DICOM series" in done.output

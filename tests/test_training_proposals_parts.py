@@ -210,6 +210,19 @@ def test_scans_of_other_sources_are_not_mixed_in(tmp_path: Path) -> None:
         prepared(Sources(folder, Layout.TIANCHI), tmp_path / "scans")
 
 
+def test_scans_planted_with_other_nodules_are_not_mixed_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[Path] = []
+    monkeypatch.setattr("training.proposals.sources._run", lambda *_: None)
+    monkeypatch.setattr("training.proposals.sources.load_scan", made.append)
+    stacks = tmp_path / "stacks.npz"
+    stacks.write_bytes(b"some nodules")
+    prepared(Sources(stacks=stacks, generated=(1, 1, 1)), tmp_path / "scans")
+    stacks.write_bytes(b"other nodules")
+    with pytest.raises(TrainingError, match="other sources"):
+        prepared(Sources(stacks=stacks, generated=(1, 1, 1)), tmp_path / "scans")
+    assert len(made) == 3
+
+
 def test_those_who_judge_are_never_trained_on_and_every_patient_has_one_set() -> None:
     assert {set_of(judge) for judge in JUDGES} == {SetName.HELD_OUT}
     sets = [set_of(f"LIDC-IDRI-{n:04d}") for n in range(4, 504)]

@@ -8,13 +8,15 @@ from training.errors import TrainingError
 
 
 def device_of(name: str) -> torch.device:
-    """Give the device of a name.
+    """Give the device of a name; ``auto`` is a GPU where there is one.
 
     Raises
     ------
     TrainingError
         There is none.
     """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
     except RuntimeError:

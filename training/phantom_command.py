@@ -14,6 +14,7 @@ from rich.console import Console
 from models.findings import AnalysisRefused
 from models.lungs import segment_lungs
 from training.datasets_images import Series, find_series, read_series
+from training.devices import device_of
 from training.errors import TrainingError
 from training.phantom import make_phantom, write_phantom
 from training.phantom_random import random_spec
@@ -35,7 +36,7 @@ def phantom(
     noise: Annotated[float, typer.Option(help="Standard deviation of the noise in HU; not with --random.")] = 22.0,
     random: Annotated[bool, typer.Option("--random", help="Draw patient, disease, scanner and nodules.")] = False,
     nodules: Annotated[int, typer.Option(min=0, max=60, help="How many nodules, with --random.")] = 8,
-    device: Annotated[str, typer.Option(help="Where tissue is painted: cpu or cuda.")] = "cpu",
+    device: Annotated[str, typer.Option(help="Where tissue is painted: auto, cpu, cuda or cuda:n.")] = "auto",
 ) -> None:
     """Write a procedural chest CT: the standard one with six nodules, or one drawn at random."""
     torch.set_num_threads(1)  # slabs already run side by side; two kinds of threads would stand in each other's way
@@ -47,9 +48,9 @@ def phantom(
             spec = PhantomSpec(slice_spacing_mm=spacing, matrix=matrix, fov_mm=fov, noise_sd_hu=noise)
         _refuse_other_content(out)
         with Console(stderr=True).status(f"making a chest of {spec.grid.shape[0]} slices"):
-            made = make_phantom(spec, seed, device)
+            made = make_phantom(spec, seed, str(device_of(device)))
             write_phantom(made, out, seed, spec.scanner.stored_padding)
-    except (ValueError, OSError, RuntimeError) as error:  # RuntimeError: torch has no such device
+    except (ValueError, OSError) as error:
         raise TrainingError(str(error).splitlines()[0]) from None
     _tell(made, out)
 

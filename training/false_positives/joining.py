@@ -23,6 +23,7 @@ from training.errors import TrainingError
 from training.false_positives.evidence import NAMES, Gathered, gather
 from training.false_positives.join_report import THRESHOLDS, Judged, report
 from training.false_positives.scans import CALIBRATION_SEEDS, held_apart, made_scan
+from training.held import hold
 from training.logistic import fit_logistic
 from training.planting import Stacks, load_stacks
 
@@ -44,8 +45,10 @@ def command(
     device: Annotated[str, typer.Option(help="cpu, cuda or cuda:n.")] = "cpu",
 ) -> None:
     """Fit how blobs, networks and shape rules are joined into one probability; writes weights, card and report."""
-    detector = unjoined(stage or shipped_card(STAGE), candidates, device_of(device))
+    cards = [stage or shipped_card(STAGE), *([candidates] if candidates else [])]
+    detector = unjoined(cards[0], candidates, device_of(device))
     names = WITHOUT_NETWORK if candidates is None else WITH_NETWORK
+    hold(out / "evidence.json", {"stages": [_sha256(card) for card in cards], "stacks": sha256_of(stacks)})
     gathered = list(gathered_scans(held_apart(load_stacks(stacks), benchmark=False), detector, scans, out))
     fitted, judged = join(gathered, names)
     source = f"python -m training detector --scans {scans}, on {device}, stacks sha256 {sha256_of(stacks)[:12]}"
@@ -70,7 +73,7 @@ def gathered_scans(stacks: Stacks, detector: NetworkDetector, scans: int, folder
     for seed in islice(CALIBRATION_SEEDS, scans):
         path = folder / f"evidence-{seed}{'-network' if detector.candidates else ''}.npz"
         if not path.exists():
-            found = gather(detector, made_scan(seed, stacks, with_mass=True))
+            found = gather(detector, made_scan(seed, stacks, with_mass=True, device=str(detector.device)))
             _save(found, path)
         with np.load(path) as file:
             yield Gathered(file["rows"], file["nodule"], int(file["nodules"]), file["crops"])
@@ -130,6 +133,10 @@ def _probabilities(fitted: Calibration, scan: Gathered) -> npt.NDArray[np.float6
     columns = [NAMES.index(name) for name in fitted.weights]
     logits = scan.rows[:, columns] @ np.array(list(fitted.weights.values())) + fitted.intercept
     return np.asarray(1 / (1 + np.exp(-np.clip(logits, -50, 50))))
+
+
+def _sha256(card: Path) -> str:
+    return load_tensors(card)[0].sha256
 
 
 def _save(found: Gathered, path: Path) -> None:

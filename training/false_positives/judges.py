@@ -1,7 +1,7 @@
 """Crops of LUNA16 that were cut from scans that judge the node: nothing is trained on them, chosen or tested by them.
 
 The crops name no scan. Those of LIDC-IDRI-0001 (12) and LIDC-IDRI-0003 (11) were found by ``matching.cut_from``:
-nodules in the lungs and 17 mm around, other candidates in the lungs and 4 mm around. They agree with the scans to 0.9996.
+nodules in the lungs and 17 mm around, other candidates in the lungs and 4 mm around; they agree to 0.9996.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ Seeds have owners: training takes 0 to 999, calibration 1000 to 1999, the benchm
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -44,7 +44,7 @@ class MadeScan:
     nodules: tuple[PlantedNodule, ...]
 
 
-def made_scan(seed: int, stacks: Stacks, with_mass: bool = False) -> MadeScan:
+def made_scan(seed: int, stacks: Stacks, with_mass: bool = False, device: str = "cpu") -> MadeScan:
     """Make the scan of a seed; thickness and noise go round with the seed, so that any 15 in a row hold all pairs.
 
     Parameters
@@ -53,25 +53,25 @@ def made_scan(seed: int, stacks: Stacks, with_mass: bool = False) -> MadeScan:
         Real nodules of the split that the scan belongs to.
     with_mass
         Every fourth scan gets a mass of 32 to 45 mm too.
+    device
+        Where tissue is painted, see ``make_phantom``.
     """
     rng = np.random.default_rng((seed, 78))
     slice_mm, noise_hu = SLICES_MM[seed % len(SLICES_MM)], NOISES_HU[seed // len(SLICES_MM) % len(NOISES_HU)]
     specs = [_spec(rng, _DIAMETER_MM) for _ in range(MADE)]
     if with_mass and seed % _MASS_EVERY == 0:
         specs.insert(0, _spec(rng, _MASS_MM))
-    phantom = _phantom(PhantomSpec(slice_mm, _MATRIX, float(rng.uniform(*_FOV_MM)), noise_hu), specs, seed)
+    phantom = _phantom(PhantomSpec(slice_mm, _MATRIX, float(rng.uniform(*_FOV_MM)), noise_hu), specs, seed, device)
     volume, real = _with_real(phantom, stacks, rng)
     return MadeScan(seed, slice_mm, noise_hu, volume, segment_lungs(volume), phantom.nodules + real)
 
 
-def _phantom(scan: PhantomSpec, specs: list[NoduleSpec], seed: int) -> Phantom:
+def _phantom(scan: PhantomSpec, specs: list[NoduleSpec], seed: int, device: str) -> Phantom:
     """Make a chest; a nodule for which there is no room is left out, the last one first."""
     while True:
         nodules = tuple(specs)
         try:
-            return make_phantom(
-                PhantomSpec(scan.slice_spacing_mm, scan.matrix, scan.fov_mm, scan.noise_sd_hu, nodules=nodules), seed
-            )
+            return make_phantom(replace(scan, nodules=nodules), seed, device)
         except ValueError:
             if not specs:
                 raise

@@ -15,8 +15,10 @@ from rich.console import Console
 from models.components import Mask
 from models.unet import UNet, UNetSettings
 from models.weights import Card, save_weights, sha256_of
+from training.datasets import fingerprint
 from training.devices import device_of
 from training.errors import TrainingError
+from training.held import hold
 from training.loop import RunSettings, Trained, train
 from training.lungs.reporting import figures_of, report
 from training.lungs.slices import Slices, generated, labelled_by_rules, load_slices, save_slices
@@ -75,6 +77,8 @@ def train_lungs(out: Path, plan: Plan) -> Card:
     TrainingError
         A series cannot be read, the folder holds another run, or the loss is not a number.
     """
+    real = fingerprint(plan.real) if plan.real else None
+    hold(out / "slices.json", {"scans": plan.scans, "seed": plan.seed, "matrices": list(plan.matrices), "real": real})
     path = out / "slices.npz"
     if not path.exists():
         save_slices(_made(plan), path)
@@ -85,15 +89,15 @@ def train_lungs(out: Path, plan: Plan) -> Card:
     torch.manual_seed(plan.seed)
     task = LungTask(plan.network, plan.run, slices.where(~held), slices.where(held), plan.device)
     settings = RunSettings(plan.run.epochs, plan.run.epochs, plan.seed, monitor="dice", larger_is_better=True)
-    fingerprint = sha256_of(path)
-    identity = {"data": fingerprint, "run": asdict(plan.run), "network": asdict(plan.network)}
+    known_by = sha256_of(path)
+    identity = {"data": known_by, "run": asdict(plan.run), "network": asdict(plan.network)}
     trained = train(task, settings, identity, out)
-    return _shipped(trained, slices, held, plan, out, f"data sha256 {fingerprint[:12]}")
+    return _shipped(trained, slices, held, plan, out, f"data sha256 {known_by[:12]}")
 
 
 def _made(plan: Plan) -> Iterator[Slices]:
     with Console(stderr=True).status("making slices") as status:
-        for number, part in enumerate(generated(plan.scans, plan.seed, plan.matrices)):
+        for number, part in enumerate(generated(plan.scans, plan.seed, plan.matrices, str(plan.device))):
             status.update(f"made {number + 1} of {plan.scans} chests")
             yield part
         yield from labelled_by_rules(plan.real, FIRST_REAL_SCAN)

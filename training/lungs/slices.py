@@ -19,6 +19,7 @@ from models.findings import AnalysisRefused
 from models.lung_slices import NETWORK_SIZE, nearest_places, network_slices
 from models.lungs import segment_lungs
 from models.volume import AIR_HU, Volume
+from training.datasets_split import JUDGES
 from training.errors import TrainingError
 from training.phantom import PhantomSpec, make_phantom
 
@@ -51,8 +52,8 @@ class Slices:
         return Slices(self.hu[chosen], self.labels[chosen], self.scan[chosen], self.real[chosen])
 
 
-def generated(count: int, seed: int, matrices: tuple[int, ...] = _MATRICES) -> Iterator[Slices]:
-    """Make chests, one at a time; scan numbers from 0."""
+def generated(count: int, seed: int, matrices: tuple[int, ...] = _MATRICES, device: str = "cpu") -> Iterator[Slices]:
+    """Make chests, one at a time, painted on a device; scan numbers from 0."""
     for number in range(count):
         rng = np.random.default_rng((seed, number))
         spec = PhantomSpec(
@@ -62,7 +63,7 @@ def generated(count: int, seed: int, matrices: tuple[int, ...] = _MATRICES) -> I
             noise_sd_hu=float(rng.uniform(*_NOISE_HU)),
             vessel_leaves=int(rng.integers(*_LEAVES)),
         )
-        made = make_phantom(spec, int(rng.integers(2**31)))
+        made = make_phantom(spec, int(rng.integers(2**31)), device)
         yield _seen(made.volume.hu, made.lung_labels, number, real=False, rng=rng)
 
 
@@ -134,6 +135,8 @@ def _series_of(folder: Path) -> Iterator[Volume]:
     found = False
     for place in sorted({path.parent for path in folder.rglob("*") if path.is_file()}):
         for uid in SimpleITK.ImageSeriesReader.GetGDCMSeriesIDs(str(place)):
+            if uid in JUDGES:
+                raise TrainingError(f"{place}: series {uid} judges the node; take it out")
             names = SimpleITK.ImageSeriesReader.GetGDCMSeriesFileNames(str(place), uid)
             try:
                 image = SimpleITK.DICOMOrient(SimpleITK.ReadImage(names), "LPS")

@@ -63,7 +63,7 @@ def command(
 ) -> None:
     """Train the candidate network: three levels, each on what the one before found hard."""
     settings = ProposalSettings(epochs=epochs, crops=crops, sides=_sides(sides), seed=seed, workers=workers)
-    plan = Plan(Sources(data, layout, stacks, generated), settings, device_of(device), control)
+    plan = Plan(Sources(data, layout, stacks, generated, str(device_of(device))), settings, device_of(device), control)
     card, lines = train_candidates(out, plan)
     Console(stderr=True).print("\n".join([*lines, f"{card.file} and its card in {out}"]), highlight=False)
 

@@ -33,7 +33,7 @@ _CARINA_TO_MM = (-125.0, 35.0)  # lowest z of a nodule's range, from the carina
 _HEIGHT_MM = 40.0
 
 
-def generated_scan(seed: int, stacks: Stacks) -> WorkedScan:
+def generated_scan(seed: int, stacks: Stacks, device: str = "cpu") -> WorkedScan:
     """Make the scan of a seed: thickness, noise, vessels and nodules differ from seed to seed.
 
     Every second one is of a patient and a scanner drawn at random too: size, disease, contrast, kernel.
@@ -42,6 +42,8 @@ def generated_scan(seed: int, stacks: Stacks) -> WorkedScan:
     ----------
     stacks
         Real nodules of the split that the scan belongs to.
+    device
+        Where tissue is painted, see ``make_phantom``.
 
     Raises
     ------
@@ -49,7 +51,7 @@ def generated_scan(seed: int, stacks: Stacks) -> WorkedScan:
         No real nodule can be planted.
     """
     rng = np.random.default_rng((seed, 77))
-    phantom = _phantom(seed, rng)
+    phantom = _phantom(seed, rng, device)
     volume, nodules = with_real_nodules(phantom, stacks, rng)
     return worked_phantom(f"generated-{seed}", Phantom(volume, phantom.lung_labels, nodules))
 
@@ -80,13 +82,13 @@ def truth_of(nodules: Sequence[PlantedNodule]) -> npt.NDArray[np.float64]:
     return np.array([(*nodule.center_lps_mm, nodule.diameter_mm) for nodule in nodules]).reshape(-1, 4)
 
 
-def _phantom(seed: int, rng: np.random.Generator) -> Phantom:
+def _phantom(seed: int, rng: np.random.Generator, device: str) -> Phantom:
     """Make a chest; a made nodule for which there is no room is left out."""
     scan = _drawn_spec(seed, rng) if seed % 2 else _plain_spec(rng)
     nodules = list(scan.nodules)
     while True:
         try:
-            return make_phantom(replace(scan, nodules=tuple(nodules)), seed)
+            return make_phantom(replace(scan, nodules=tuple(nodules)), seed, device)
         except ValueError:
             nodules.pop(int(rng.integers(len(nodules))))
 

@@ -53,12 +53,15 @@ class Sources:
         ``lidc-nodule-stacks.npz``, planted into generated scans; needed for these.
     generated
         Number of generated scans in each set, in the order of ``SetName``.
+    device
+        Where they are painted.
     """
 
     folder: Path | None = None
     layout: Layout = Layout.LUNA16
     stacks: Path | None = None
     generated: tuple[int, int, int] = (0, 0, 0)
+    device: str = "cpu"
 
 
 def prepared(sources: Sources, folder: Path, workers: int = 0) -> ScanSets:
@@ -104,7 +107,7 @@ def _generated_jobs(sources: Sources, folder: Path) -> Iterable[Job]:
     for name, count in zip(SetName, sources.generated, strict=True):
         for seed in range(_SEEDS[name], _SEEDS[name] + count):
             path = folder / name / f"generated-{seed}.npz"
-            yield path, partial(_make, seed, sources.stacks, name, path.parent)
+            yield path, partial(_make, seed, sources.stacks, name, path.parent, sources.device)
 
 
 def _folder_jobs(sources: Sources, folder: Path) -> Iterable[Job]:
@@ -132,8 +135,8 @@ def _one_thread() -> None:
     torch.set_num_threads(1)  # the processes already run side by side
 
 
-def _make(seed: int, stacks: Path, name: SetName, folder: Path) -> Path:
-    return save_scan(generated_scan(seed, _stacks_for(load_stacks(stacks), name)), folder)
+def _make(seed: int, stacks: Path, name: SetName, folder: Path, device: str) -> Path:
+    return save_scan(generated_scan(seed, _stacks_for(load_stacks(stacks), name), device), folder)
 
 
 def _stacks_for(stacks: Stacks, name: SetName) -> Stacks:
