@@ -19,7 +19,15 @@ from training.__main__ import app
 from training.errors import TrainingError
 from training.evaluation.froc import Annotation, Mark, froc
 from training.proposals import command
-from training.proposals.levels import PUBLISHED_GAIN, LevelResult, ProposalSettings, ScanSets, three_levels
+from training.proposals.levels import (
+    CONTROL,
+    PUBLISHED_GAIN,
+    LevelResult,
+    ProposalSettings,
+    ScanSets,
+    three_levels,
+    without_mining,
+)
 from training.proposals.reporting import worst_cases
 from training.proposals.scan import GREYS, WorkedScan, save_scan
 from training.proposals.shipping import ship, table
@@ -78,13 +86,27 @@ def test_the_weights_of_the_last_level_come_with_their_card(run: tuple[list[Leve
 
 
 def test_the_table_stands_beside_the_published_gains(run: tuple[list[LevelResult], Path]) -> None:
-    rows = json.loads((run[1] / "levels.json").read_text())
+    rows = [result.row() for result in run[0]]
     lines = table(rows)
     assert [row["level"] for row in rows] == [1, 2, 3]
     assert [f"{PUBLISHED_GAIN[level]:+.2f}" in line for level, line in zip((2, 3), lines[-2:], strict=True)] == [
         True
     ] * 2
     assert PUBLISHED_GAIN == {2: 0.05, 3: 0.02}
+
+
+def test_the_control_trains_level_1_on_for_as_long_and_mines_nothing(
+    sets: ScanSets, run: tuple[list[LevelResult], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    results, folder = run
+    monkeypatch.setattr("training.proposals.levels.mined", lambda *_: pytest.fail("the control mines nothing"))
+    control = without_mining(results[0], sets, TINY, {"data": "tiny"}, folder, CPU)
+    assert len(control.trained.history) == sum(TINY.epochs[1:])
+    assert TINY.level(CONTROL).focus == 0
+    assert TINY.level(CONTROL).number == 1  # draws its crops as level 1 does
+    line = table([result.row() for result in [*results, control]])[-1]
+    assert line.startswith("| 1, trained on as long without mining |")
+    assert "+" not in line
 
 
 def test_a_run_killed_within_an_epoch_goes_on_as_if_it_had_not_been(
@@ -164,14 +186,17 @@ def test_the_task_proposals_writes_weights_card_and_table(
 
     monkeypatch.setattr(command, "prepared", small)
     arguments = ["proposals", str(tmp_path / "out"), "--epochs", "1", "1", "1", "--crops", "2", "--sides", "32"]
+    arguments += ["--control"]
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0, result.output
     card, _ = load_tensors(tmp_path / "out" / "candidates.json")
     assert "real scans with 4 nodules" in card.training_data
-    assert len(json.loads((tmp_path / "out" / "levels.json").read_text())) == 3
+    assert [row["level"] for row in json.loads((tmp_path / "out" / "levels.json").read_text())] == [1, 2, 3, 0]
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     assert "Three levels of hard mining" in page
     assert "FROC curve" in page
+    assert "FROC of each level" in page
+    assert "0.125 false marks a scan" in page
 
 
 def test_a_report_shows_the_nodule_that_was_missed_and_the_false_mark(
