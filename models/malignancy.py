@@ -1,4 +1,4 @@
-"""How suspicious a nodule looks: networks on its slices, LightGBM and a kernel on plain measurements.
+"""How suspicious a nodule looks: networks on three slices, LightGBM and a kernel on plain measurements.
 
 Trained on the opinion of radiologists (LIDC-IDRI), not on pathology. Demonstration and research, not for diagnosis.
 """
@@ -15,9 +15,9 @@ import torch
 from models.boosters import load_booster, raw_score, refuse_other_features
 from models.findings import Malignancy, ModelIdentity, NoduleMeasurement
 from models.malignancy_features import feature_names, features_of
-from models.malignancy_input import CloseUp, close_up_of
+from models.malignancy_input import Triplet, triplet_of
 from models.malignancy_kernel import KernelScorer
-from models.malignancy_network import SCORES, MalignancyNetwork, prepared, scores_of
+from models.malignancy_network import SCORES, MalignancyNetwork, scores_of
 from models.volume import Volume
 from models.weights import Card, CardPath, WeightsError, fill, identity_of, load_tensors
 
@@ -82,12 +82,12 @@ class MalignancyModel:
 
     def score(self, volume: Volume, measurement: NoduleMeasurement) -> Malignancy:
         """Tell how probably radiologists would rate a measured nodule as suspicious."""
-        return self.score_close_up(close_up_of(volume, measurement))
+        return self.score_triplet(triplet_of(volume, measurement))
 
-    def score_close_up(self, nodule: CloseUp) -> Malignancy:
+    def score_triplet(self, triplet: Triplet) -> Malignancy:
         """Score what the model looks at."""
-        scores = dict(zip(SCORES, scores_of(self.network, prepared((nodule,)))[0].tolist(), strict=True))
-        measured = features_of(nodule.triplet)
+        scores = dict(zip(SCORES, scores_of(self.network, (triplet,))[0].tolist(), strict=True))
+        measured = features_of(triplet)
         smooth = float(self.kernel.scores(np.array([list(measured.values())]))[0])
         probability = self.stacking.probability(raw_score(self.booster, measured), scores[SCORES[0]], smooth)
         return Malignancy(probability, self.identity.name, MEANING)

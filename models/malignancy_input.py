@@ -1,8 +1,7 @@
-"""What the malignancy model looks at: three slices of 64 x 64 pixels, and all slices of a nodule in its box.
+"""What the malignancy model looks at: three slices of 64 x 64 pixels through a nodule, with its mask.
 
-The contract is that of the LIDC nodules that it is trained on: 8 bit, about 8 HU per grey level from -1000 HU. The
-triplet is the axial slice of largest area and its neighbours, centred on the nodule; the stack is every slice that
-holds a part of the nodule, cut to its box and six pixels more.
+The contract is that of the LIDC triplets that it is trained on: the axial slice of largest area and its neighbours,
+centred on the nodule, 8 bit, about 8 HU per grey level from -1000 HU.
 """
 
 from __future__ import annotations
@@ -26,7 +25,6 @@ NEIGHBOUR_MM = 1.0  # thinner slices are skipped until the neighbour is at least
 LOWEST_HU, HU_PER_GREY = -1000.0, 8.0
 SOFT_TISSUE_HU = 900.0  # above the lung: the unit of ``relative``
 _RELATIVE_RANGE = (-0.4, 1.6)
-MARGIN_PX = 6  # of a stack, around the nodule's box
 _APART_PX = 2  # what lies so near the nodule is not asked for the level of the lung
 
 Floats = npt.NDArray[np.float32]
@@ -58,47 +56,6 @@ class Triplet:
             raise ValueError("the middle slice of a triplet holds a part of the nodule")
 
 
-@dataclass(frozen=True, eq=False)
-class Stack:
-    """All axial slices of one nodule.
-
-    Parameters
-    ----------
-    grey
-        (K, J, I) float32, 0 to 255: the nodule's box and ``MARGIN_PX`` around it.
-    mask
-        (K, J, I) bool; at least one voxel.
-    """
-
-    grey: Floats
-    mask: Mask
-
-    def __post_init__(self) -> None:
-        if self.grey.ndim != 3 or self.mask.shape != self.grey.shape or self.mask.dtype != np.bool_:
-            raise ValueError(f"a stack is grey and a bool mask (K, J, I), found {self.grey.shape}, {self.mask.shape}")
-        if not self.mask.any():
-            raise ValueError("a stack holds its nodule")
-
-
-@dataclass(frozen=True, eq=False)
-class CloseUp:
-    """Both views of one nodule."""
-
-    triplet: Triplet
-    stack: Stack
-
-    @property
-    def density(self) -> Floats:
-        """The stack (K, J, I) measured from the lung of the triplet, as ``relative`` measures."""
-        level = lung_level(self.triplet.grey[1], self.triplet.mask[1])
-        return _above(self.stack.grey, level)
-
-
-def close_up_of(volume: Volume, measurement: NoduleMeasurement) -> CloseUp:
-    """Cut both views of a measured nodule out of a volume, pixels brought to ``PIXEL_MM``."""
-    return CloseUp(triplet_of(volume, measurement), stack_of(volume, measurement))
-
-
 def triplet_of(volume: Volume, measurement: NoduleMeasurement) -> Triplet:
     """Cut the triplet of a measured nodule out of a volume.
 
@@ -115,19 +72,6 @@ def triplet_of(volume: Volume, measurement: NoduleMeasurement) -> Triplet:
     return Triplet(stretched(np.stack(grey)), mask)
 
 
-def stack_of(volume: Volume, measurement: NoduleMeasurement) -> Stack:
-    """Cut the stack of a measured nodule out of a volume; its slices stay as far apart as they are."""
-    k, *corner = measurement.mask_offset_kji
-    flat = np.argwhere(measurement.mask.any(axis=0))
-    low, high = flat.min(axis=0) + corner, flat.max(axis=0) + corner
-    rows, columns = (_box_positions(*span) for span in zip(low, high, volume.spacing_kji_mm[1:], strict=True))
-    held = [k + int(n) for n in np.flatnonzero(measurement.mask.any(axis=(1, 2)))]
-    grey = [_cut(volume.hu[n].astype(np.float32), rows, columns, LOWEST_HU) for n in held]
-    mask = np.stack([_cut(_mask_on(n, measurement, volume), rows, columns, 0.0) >= 0.5 for n in held])
-    mask[len(mask) // 2, len(rows) // 2, len(columns) // 2] |= not mask.any()
-    return Stack(stretched(np.stack(grey)), mask)
-
-
 def stretched(hu: Floats) -> Floats:
     """Bring HU to whole grey levels 0 to 255, as the 8-bit triplets have them."""
     return np.asarray(np.clip(np.floor((hu - LOWEST_HU) / HU_PER_GREY), 0, 255), dtype=np.float32)
@@ -142,7 +86,8 @@ def relative(triplet: Triplet) -> Floats:
     -------
     (3, 64, 64) float32, -0.4 to 1.6.
     """
-    return _above(triplet.grey, lung_level(triplet.grey[1], triplet.mask[1]))
+    above = (triplet.grey - lung_level(triplet.grey[1], triplet.mask[1])) * (HU_PER_GREY / SOFT_TISSUE_HU)
+    return np.asarray(np.clip(above, *_RELATIVE_RANGE), dtype=np.float32)
 
 
 def lung_level(grey: Floats, mask: Mask) -> float:
@@ -158,18 +103,6 @@ def lung_level(grey: Floats, mask: Mask) -> float:
     if around.min() == around.max():
         return float(around.min())
     return float(np.median(around[around <= threshold_otsu(around)]))
-
-
-def _above(grey: Floats, level: float) -> Floats:
-    above = (grey - level) * (HU_PER_GREY / SOFT_TISSUE_HU)
-    return np.asarray(np.clip(above, *_RELATIVE_RANGE), dtype=np.float32)
-
-
-def _box_positions(low: int, high: int, spacing_mm: float) -> Floats:
-    """Give the rows, or columns, that a stack samples: those of the nodule and ``MARGIN_PX`` on each side."""
-    step = _step_px(spacing_mm)
-    count = int(np.ceil((high - low + 1) / step - 1e-6)) + 2 * MARGIN_PX
-    return np.asarray((low + high) / 2 + (np.arange(count) - (count - 1) / 2) * step, dtype=np.float32)
 
 
 def _largest_slice(measurement: NoduleMeasurement) -> int:

@@ -12,19 +12,8 @@ import torch
 from models.findings import Attenuation, Caliper, NoduleMeasurement
 from models.malignancy import MEANING, MalignancyModel
 from models.malignancy_features import PLAIN_FEATURES, feature_names, features_of
-from models.malignancy_input import (
-    MARGIN_PX,
-    SIDE_PX,
-    CloseUp,
-    Stack,
-    Triplet,
-    close_up_of,
-    lung_level,
-    relative,
-    stack_of,
-    triplet_of,
-)
-from models.malignancy_network import SLICES, prepared, scores_of
+from models.malignancy_input import SIDE_PX, Triplet, lung_level, relative, triplet_of
+from models.malignancy_network import FRAME_PX, framed, scores_of, stacks_of, widths_px
 from models.malignancy_network import MalignancyNetwork as Network
 from models.volume import Volume
 from models.weights import WeightsError, shipped_card
@@ -148,75 +137,26 @@ def test_a_triplet_without_its_nodule_is_refused() -> None:
         Triplet(grey, np.zeros(grey.shape, dtype=bool))
 
 
-def test_a_stack_holds_all_slices_of_the_nodule_in_its_box_and_a_margin() -> None:
-    volume, measurement = ball(20.0)
-    stack = stack_of(volume, measurement)
-    count, rows, columns = measurement.mask.shape
-    assert stack.mask.shape == (count, rows + 2 * MARGIN_PX, columns + 2 * MARGIN_PX)
-    inner = (slice(None), slice(MARGIN_PX, -MARGIN_PX), slice(MARGIN_PX, -MARGIN_PX))
-    assert np.array_equal(stack.mask[inner], measurement.mask)
-    assert stack.mask.sum() == measurement.mask.sum()
-    assert stack.grey[stack.mask] == pytest.approx((NODULE_HU + 1000) / 8)
-
-
-@pytest.mark.parametrize("pixel_mm", [0.4, 0.9])
-def test_a_stack_of_other_pixels_is_brought_to_the_usual_size(pixel_mm: float) -> None:
-    usual = stack_of(*ball(20.0)).mask
-    other = stack_of(*ball(20.0, (2.0, pixel_mm, pixel_mm), (21, 160, 160))).mask
-    assert other.sum() == pytest.approx(usual.sum(), rel=0.05)
-    assert np.abs(np.subtract(other.shape, usual.shape)).max() <= 1
-
-
-def test_a_stack_of_one_fine_pixel_still_has_a_mask() -> None:
-    values = np.full((3, 40, 40), LUNG_HU, dtype=np.int16)
-    inside = np.zeros(values.shape, dtype=bool)
-    inside[1, 20, 21] = True
-    assert stack_of(Volume(values, np.diag([2.0, 0.3, 0.3, 1.0])), measured(inside)).mask.any()
-
-
-def test_a_stack_without_its_nodule_is_refused() -> None:
-    grey = np.zeros((2, 15, 15), dtype=np.float32)
-    with pytest.raises(ValueError, match="holds its nodule"):
-        Stack(grey, np.zeros(grey.shape, dtype=bool))
-    with pytest.raises(ValueError, match="a stack is"):
-        Stack(grey, np.ones((2, 15, 14), dtype=bool))
-
-
-def test_slices_are_spread_over_the_nodule_and_thin_ones_show_the_same() -> None:
-    """Half the slice distance, twice the slices: five are looked at, from end to end, and sizes stay alike."""
-    thick, thin = (close_up_of(*ball(20.0, (mm, 0.7, 0.7), (int(42 / mm) | 1, 96, 96))) for mm in (2.0, 1.0))
-    seen = prepared((thick, thin))
-    assert seen.shown.all()
-    assert torch.allclose(seen.sizes[0], seen.sizes[1], atol=0.1)
-    assert (seen.pictures[0, 2] - seen.pictures[1, 2]).abs().mean() < 0.02
-    few = prepared((close_up_of(*ball(4.0)),))
-    assert 0 < int(few.shown.sum()) < SLICES
-
-
-def test_hidden_slices_do_not_count() -> None:
-    torch.manual_seed(0)
-    network = Network(1, 4).eval()
-    nodules = prepared((close_up_of(*ball(20.0)),))
-    nodules.shown[0, 1:] = False
-    before = scores_of(network, nodules)
-    nodules.pictures[0, 1:] = 7.0
-    assert torch.equal(scores_of(network, nodules), before)
+def test_a_frame_shows_small_and_large_nodules_alike() -> None:
+    stacks = stacks_of([triplet_of(*ball(d)) for d in (8.0, 14.0)])
+    width = widths_px(stacks)
+    upright = torch.eye(2, 3)[None] * (width / SIDE_PX)[:, None, None]
+    shares = (framed(stacks, upright)[:, 4] > 0.5).sum(dim=(1, 2)) / FRAME_PX**2
+    assert width[1] > width[0]
+    assert shares[0].item() == pytest.approx(shares[1].item(), rel=0.15)
 
 
 def test_scores_do_not_depend_on_how_the_patient_lay() -> None:
     torch.manual_seed(0)
     network = Network(2, 4).eval()
-    seen = close_up_of(*ball(14.0))
-    turned = CloseUp(seen.triplet, Stack(*(quarter_turn(part) for part in (seen.stack.grey, seen.stack.mask))))
-    assert torch.allclose(scores_of(network, prepared([seen])), scores_of(network, prepared([turned])), atol=1e-4)
-
-
-def quarter_turn(part: np.ndarray) -> np.ndarray:
-    return np.ascontiguousarray(np.rot90(part, axes=(1, 2)))
+    triplet = triplet_of(*ball(14.0))
+    grey, mask = (np.ascontiguousarray(np.rot90(part, axes=(1, 2))) for part in (triplet.grey, triplet.mask))
+    turned = Triplet(grey, mask)
+    assert torch.allclose(scores_of(network, [triplet]), scores_of(network, [turned]), atol=1e-4)
 
 
 def test_no_nodules_have_no_scores() -> None:
-    assert scores_of(Network(1, 4).eval(), prepared([])).shape == (0, 3)
+    assert scores_of(Network(1, 4).eval(), []).shape == (0, 3)
 
 
 @pytest.fixture(scope="module")

@@ -13,14 +13,12 @@ from typer.testing import CliRunner
 
 from models.findings import Attenuation, Caliper, NoduleMeasurement
 from models.malignancy import MalignancyModel
-from models.malignancy_input import MARGIN_PX, SIDE_PX, triplet_of
-from models.malignancy_network import SLICES, SOURCE_PX
+from models.malignancy_input import SIDE_PX, triplet_of
 from models.volume import Volume
 from training.__main__ import app
 from training.errors import TrainingError
-from training.malignancy.close_ups import read_close_ups
 from training.malignancy.networks import without
-from training.malignancy.task import augmented, fewer_slices, joint_loss
+from training.malignancy.task import augmented, joint_loss
 from training.malignancy.triplets import folds_of, read_triplets
 
 ROWS, COLUMNS = np.indices((SIDE_PX, SIDE_PX)) - SIDE_PX // 2
@@ -55,34 +53,6 @@ def write(tmp_path: Path) -> WriteTriplets:
     return written
 
 
-@pytest.fixture
-def write_stacks(tmp_path: Path) -> WriteTriplets:
-    """Write the same discs as stacks of one to seven slices, in their box and six pixels more."""
-
-    def written(**changes: np.ndarray) -> Path:
-        data = nodules()
-        masks = np.unpackbits(data["masks"], axis=-1)[:, 1].astype(bool)
-        grey, inside, shapes = [], [], []
-        for n, (image, mask) in enumerate(zip(data["images"][:, 1], masks, strict=True)):
-            low, high = np.argwhere(mask).min(axis=0) - MARGIN_PX, np.argwhere(mask).max(axis=0) + MARGIN_PX + 1
-            box = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
-            slices = n % 5 + 3
-            grey.append(np.repeat(image[box][None], slices, axis=0))
-            inside.append(np.repeat(mask[box][None], slices, axis=0))
-            shapes.append(grey[-1].shape)
-        path = tmp_path / "stacks.npz"
-        arrays = {
-            "voxels": np.concatenate([part.ravel() for part in grey]),
-            "masks": np.packbits(np.concatenate([part.ravel() for part in inside])),
-            "shapes": np.array(shapes, dtype=np.int16),
-            "patient": data["patient"],
-        }
-        np.savez(path, **{**arrays, **changes})
-        return path
-
-    return written
-
-
 def test_ratings_of_three_and_unrated_nodules_decide_nothing(write: WriteTriplets) -> None:
     triplets = read_triplets(write())
     assert set(triplets.ratings[triplets.decided]) == {1, 2, 4, 5}
@@ -106,7 +76,7 @@ def test_unfit_triplets_are_refused_with_the_reason(write: WriteTriplets, change
 
 
 def test_a_missing_file_is_one_line_and_exit_code_2(tmp_path: Path) -> None:
-    result = CliRunner().invoke(app, ["malignancy", *(str(tmp_path / name) for name in ("no.npz", "none.npz", "out"))])
+    result = CliRunner().invoke(app, ["malignancy", str(tmp_path / "no.npz"), str(tmp_path / "out")])
     assert result.exit_code == 2
     assert "no such file" in result.stderr
     assert len(result.stderr.strip().splitlines()) == 1
@@ -161,35 +131,14 @@ def test_an_unrated_nodule_teaches_only_how_many_readers_saw_it() -> None:
 
 
 def test_augmented_frames_are_others_each_time_but_follow_the_seed() -> None:
-    pictures = torch.rand(3, SLICES, 2, SOURCE_PX, SOURCE_PX)
+    stacks = torch.rand(3, 6, SIDE_PX, SIDE_PX)
+    width = torch.full((3,), 30.0)
     torch.manual_seed(5)
-    first, second = augmented(pictures), augmented(pictures)
+    first, second = augmented(stacks, width), augmented(stacks, width)
     torch.manual_seed(5)
-    assert torch.equal(first, augmented(pictures))
+    assert torch.equal(first, augmented(stacks, width))
     assert not torch.equal(first, second)
-    assert set(first[:, :, 1].unique().tolist()) <= {0.0, 1.0}
-
-
-def test_some_slices_are_hidden_but_never_all() -> None:
-    torch.manual_seed(0)
-    shown = torch.zeros(200, SLICES, dtype=torch.bool)
-    shown[:100, :4], shown[100:, :1] = True, True
-    left = fewer_slices(shown)
-    assert left.any(dim=1).all()
-    assert 0 < int((shown & ~left)[:100].sum()) < 200
-    assert not (left & ~shown).any()
-
-
-def test_the_stacks_are_on_the_grey_scale_of_their_triplets(write: WriteTriplets, write_stacks: WriteTriplets) -> None:
-    triplets = read_triplets(write())
-    for nodule in read_close_ups(write_stacks(), triplets):
-        assert np.median(nodule.density[nodule.stack.mask]) == pytest.approx((130 - 17) * 8 / 900, abs=0.1)
-
-
-def test_stacks_of_other_nodules_are_refused(write: WriteTriplets, write_stacks: WriteTriplets) -> None:
-    patients = nodules()["patient"][::-1]
-    with pytest.raises(TrainingError, match="not the nodules of the triplets"):
-        read_close_ups(write_stacks(patient=patients), read_triplets(write()))
+    assert set(first[:, 3:].unique().tolist()) <= {0.0, 1.0}
 
 
 def test_a_patient_that_judges_the_node_is_refused(write: WriteTriplets) -> None:
@@ -223,46 +172,32 @@ def test_a_nodule_in_a_scan_and_in_the_data_set_is_the_same_input(tmp_path: Path
     assert np.array_equal(from_data.mask, from_scan.mask)
 
 
-def test_a_whole_run_trains_measures_and_exports_and_a_second_one_goes_on(
-    write: WriteTriplets, write_stacks: WriteTriplets, tmp_path: Path
-) -> None:
+def test_a_whole_run_trains_measures_and_exports_and_a_second_one_goes_on(write: WriteTriplets, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    arguments = [
-        "malignancy",
-        str(write()),
-        str(write_stacks()),
-        str(out),
-        "--epochs",
-        "2",
-        "--folds",
-        "3",
-        "--width",
-        "4",
-    ]
+    arguments = ["malignancy", str(write()), str(out), "--epochs", "2", "--folds", "3", "--width", "4"]
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0, result.output
     card = json.loads((out / "malignancy.json").read_text())
     names = [figure["name"] for figure in card["figures"]]
-    assert names[0] == "AUC, networks and measurements"
-    assert {"AUC, size alone, LightGBM", "AUC, mean of the folds", "expected calibration error"} <= set(names)
+    assert names[:2] == ["AUC, mean of the folds", "AUC, networks and measurements"]
+    assert {"AUC, size alone, LightGBM", "expected calibration error"} <= set(names)
     assert card["training_data"].startswith("60 LIDC-IDRI nodules of 40 patients")
     assert "AUC" in (out / "report.html").read_text()
     triplets = read_triplets(tmp_path / "triplets.npz")
     model = MalignancyModel.from_card(out / "malignancy.json", torch.device("cpu"))
-    nodules_seen = read_close_ups(tmp_path / "stacks.npz", triplets)[:4]
-    before = [model.score_close_up(nodule).probability for nodule in nodules_seen]
+    before = [model.score_triplet(case).probability for case in triplets.cases[:4]]
     checkpoints = {path: path.read_bytes() for path in out.rglob("checkpoint.safetensors")}
     assert len(checkpoints) == 3  # one network for each pair of folds
     assert CliRunner().invoke(app, arguments).exit_code == 0
     assert {path: path.read_bytes() for path in checkpoints} == checkpoints
     again = MalignancyModel.from_card(out / "malignancy.json", torch.device("cpu"))
-    assert [again.score_close_up(nodule).probability for nodule in nodules_seen] == before
+    assert [again.score_triplet(case).probability for case in triplets.cases[:4]] == before
 
 
-def test_a_folder_of_another_run_is_refused(write: WriteTriplets, write_stacks: WriteTriplets, tmp_path: Path) -> None:
-    path, stacks, out = str(write()), str(write_stacks()), str(tmp_path / "out")
+def test_a_folder_of_another_run_is_refused(write: WriteTriplets, tmp_path: Path) -> None:
+    path, out = str(write()), str(tmp_path / "out")
     settings = ["--epochs", "1", "--folds", "3", "--width", "4"]
-    assert CliRunner().invoke(app, ["malignancy", path, stacks, out, *settings]).exit_code == 0
-    result = CliRunner().invoke(app, ["malignancy", path, stacks, out, *settings, "--seed", "1"])
+    assert CliRunner().invoke(app, ["malignancy", path, out, *settings]).exit_code == 0
+    result = CliRunner().invoke(app, ["malignancy", path, out, *settings, "--seed", "1"])
     assert result.exit_code == 2
     assert "another" in result.stderr

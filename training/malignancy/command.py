@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -12,13 +11,11 @@ import numpy.typing as npt
 import typer
 from rich.console import Console
 
-from models.malignancy_network import SCORES, prepared
-from models.weights import Card, Figure
-from training.datasets import fingerprint
+from models.malignancy_network import SCORES
+from models.weights import Card, Figure, sha256_of
 from training.devices import device_of
-from training.loop import RunSettings, Trained, joined_history
-from training.malignancy.close_ups import read_close_ups
-from training.malignancy.networks import Pair, Plan, joined, strangers_scores, train_networks, without
+from training.loop import RunSettings, joined_history
+from training.malignancy.networks import Pair, Plan, joined, strangers_scores, train_networks, weights_of, without
 from training.malignancy.scorer import baseline_logits, fit_scorer, measurements_of, nested_logits
 from training.malignancy.shipping import About, Product, figures_of, report, ship
 from training.malignancy.task import Hyperparameters
@@ -29,7 +26,6 @@ Floats = npt.NDArray[np.float64]
 
 def command(
     data: Annotated[Path, typer.Argument(help="lidc-nodule-triplets.npz.")],
-    stacks: Annotated[Path, typer.Argument(help="lidc-nodule-stacks.npz: the same nodules, all slices.")],
     out: Annotated[Path, typer.Argument(help="Folder for checkpoints, curves, weights, cards and report.html.")],
     epochs: Annotated[int, typer.Option(min=1)] = 40,
     folds: Annotated[int, typer.Option(min=3, help="Parts of the patients; a network for every pair of them.")] = 5,
@@ -39,20 +35,20 @@ def command(
     device: Annotated[str, typer.Option(help="cpu, cuda or cuda:n.")] = "cpu",
     patience: Annotated[
         int | None,
-        typer.Option(min=1, help="Epochs without a better validation loss that end a network; none unless given."),
+        typer.Option(min=1, help="Epochs without a better loss that end a network; none unless given."),
     ] = None,
 ) -> None:
     """Train the model of how suspicious radiologists find a nodule; a run that was killed goes on."""
     run = RunSettings(epochs, patience=patience or epochs, seed=seed, monitor="validation_loss", larger_is_better=False)
     plan = Plan(run, Hyperparameters(width=width), folds, device_of(device), repeats)
-    card = train_malignancy((data, stacks), out, plan)
+    card = train_malignancy(data, out, plan)
     for figure in card.figures:
         limits = "" if figure.low is None else f" (95 % {figure.low} to {figure.high})"
         Console(stderr=True).print(f"{figure.name}: {figure.value}{limits}", highlight=False)
 
 
 @dataclass(frozen=True, eq=False)
-class _Known:
+class Known:
     """All that the scorer learns from: cases, their folds, measurements (N, F) and strangers' scores."""
 
     triplets: Triplets
@@ -61,34 +57,30 @@ class _Known:
     scores: dict[Pair, Floats]
 
 
-def train_malignancy(data: tuple[Path, Path], out: Path, plan: Plan) -> Card:
+def train_malignancy(data: Path, out: Path, plan: Plan) -> Card:
     """Train the networks and the scorer, measure them by patient-wise cross-validation and write both.
-
-    Parameters
-    ----------
-    data
-        The triplets and the stacks of the same nodules.
 
     Raises
     ------
     TrainingError
         The data are unfit, the folder holds another run, or the loss is not a number.
     """
-    triplets = read_triplets(data[0])
-    nodules = prepared(read_close_ups(data[1], triplets))
-    known_by = fingerprint(data)
-    trained = train_networks(triplets, nodules, plan, known_by, out)
+    triplets = read_triplets(data)
+    fingerprint = sha256_of(data)
+    trained = train_networks(triplets, plan, fingerprint, out)
     folds = folds_of(triplets.patients, plan.folds, plan.run.seed)
-    known = _Known(triplets, folds, measurements_of(triplets), strangers_scores(trained, nodules, folds, plan))
+    ready = {pair: joined(weights_of(several), plan.chosen.width).to(plan.device) for pair, several in trained.items()}
+    known = Known(triplets, folds, measurements_of(triplets), strangers_scores(ready, triplets, folds))
     source = (
         f"python -m training malignancy, {plan.folds} folds, {plan.repeats} networks a pair, "
-        f"{plan.run.epochs} epochs, seed {plan.run.seed}, data sha256 {known_by[:12]}"
+        f"{plan.run.epochs} epochs, seed {plan.run.seed}, data sha256 {fingerprint[:12]}"
     )
-    figures = _measured(known, source, [one for several in trained.values() for one in several], out)
+    networks = [one for several in trained.values() for one in several]
+    model, figures = measured(known)
+    report(model, figures, triplets, About(source, tuple(joined_history(networks))), out / "report.html")
     rows = np.column_stack((known.measurements, without(known.scores, folds)))[triplets.decided]
     scorer = fit_scorer(rows, triplets.suspicious[triplets.decided], folds[triplets.decided], plan.run.seed)
-    networks = [one for several in trained.values() for one in several]
-    network = joined([one.weights for one in networks], plan.chosen.width)
+    network = joined(weights_of(networks), plan.chosen.width)
     return ship(Product(scorer, network, plan.chosen.width, _described(triplets), source, figures), out)
 
 
@@ -97,16 +89,13 @@ def _described(triplets: Triplets) -> str:
     return f"{len(triplets)} LIDC-IDRI nodules of {patients} patients, rated by up to four radiologists; no pathology"
 
 
-def _measured(known: _Known, source: str, networks: Sequence[Trained], out: Path) -> tuple[Figure, ...]:
-    """Cross-validate, write report.html and give the figures."""
+def measured(known: Known) -> tuple[Floats, tuple[Figure, ...]]:
+    """Cross-validate; give the model's logits (N,), NaN where undecided, and the figures."""
     model = nested_logits(known.measurements, known.scores, known.triplets, known.folds)
-    alone = without(known.scores, known.folds)[:, SCORES.index("network_suspicious")]
+    networks = without(known.scores, known.folds)[:, SCORES.index("network_suspicious")]
     logits = {
         "networks and measurements": model,
-        "networks alone": alone,
+        "networks alone": networks,
         **baseline_logits(known.measurements, known.triplets, known.folds),
     }
-    figures = figures_of(logits, known.triplets, known.folds)
-    history = tuple(joined_history(networks))
-    report(model, figures, known.triplets, About(source, history), out / "report.html")
-    return figures
+    return model, figures_of(logits, known.triplets, known.folds)

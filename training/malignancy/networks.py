@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from models.malignancy_network import SCORES, MalignancyNetwork, Prepared, scores_of
+from models.malignancy_network import SCORES, MalignancyNetwork, scores_of
 from training.loop import RunSettings, Trained, train
 from training.malignancy.task import Hyperparameters, MalignancyTask, Targets
 from training.malignancy.triplets import Triplets, folds_of
@@ -34,9 +34,7 @@ class Plan:
     repeats: int = 1
 
 
-def train_networks(
-    triplets: Triplets, nodules: Prepared, plan: Plan, fingerprint: str, out: Path
-) -> dict[Pair, tuple[Trained, ...]]:
+def train_networks(triplets: Triplets, plan: Plan, fingerprint: str, out: Path) -> dict[Pair, tuple[Trained, ...]]:
     """Train the networks of every pair of folds, in folders of their own; finished ones are not trained again.
 
     Raises
@@ -44,7 +42,7 @@ def train_networks(
     TrainingError
         A folder holds another run, or a loss is not a number.
     """
-    targets = Targets(nodules, triplets)
+    targets = Targets(triplets)
     folds = folds_of(triplets.patients, plan.folds, plan.run.seed)
     pairs = tuple(combinations(range(plan.folds), 2))
     trained: dict[Pair, tuple[Trained, ...]] = dict.fromkeys(pairs, ())
@@ -59,6 +57,11 @@ def train_networks(
     return trained
 
 
+def weights_of(networks: Sequence[Trained]) -> list[Weights]:
+    """Give the weights of trained networks."""
+    return [network.weights for network in networks]
+
+
 def joined(trained: Sequence[Weights], width: int) -> MalignancyNetwork:
     """Put networks of one member each into one network, in evaluation mode, with weights as 16-bit floats hold them."""
     network = MalignancyNetwork(len(trained), width)
@@ -69,15 +72,14 @@ def joined(trained: Sequence[Weights], width: int) -> MalignancyNetwork:
 
 
 def strangers_scores(
-    trained: Mapping[Pair, tuple[Trained, ...]], nodules: Prepared, folds: npt.NDArray[np.int64], plan: Plan
+    networks: Mapping[Pair, MalignancyNetwork], triplets: Triplets, folds: npt.NDArray[np.int64]
 ) -> dict[Pair, Floats]:
     """Score with each pair's networks the nodules that they did not see: (N, 3) for each pair, NaN elsewhere."""
     scores = {}
-    for pair, several in trained.items():
-        network = joined([one.weights for one in several], plan.chosen.width).to(plan.device)
+    for pair, network in networks.items():
         unseen = np.flatnonzero(np.isin(folds, pair))
-        scores[pair] = np.full((len(folds), len(SCORES)), np.nan)
-        scores[pair][unseen] = scores_of(network, nodules.part(torch.from_numpy(unseen))).double().numpy()
+        scores[pair] = np.full((len(triplets), len(SCORES)), np.nan)
+        scores[pair][unseen] = scores_of(network, [triplets.cases[n] for n in unseen]).double().numpy()
     return scores
 
 

@@ -12,11 +12,20 @@ import numpy.typing as npt
 import torch
 
 from models.malignancy import KERNEL_TENSORS
-from models.malignancy_input import HU_PER_GREY, LOWEST_HU, MARGIN_PX, PIXEL_MM, SIDE_PX
-from models.malignancy_network import SLICES, MalignancyNetwork
+from models.malignancy_input import HU_PER_GREY, LOWEST_HU, PIXEL_MM, SIDE_PX
+from models.malignancy_network import MalignancyNetwork
 from models.weights import Card, Figure, place_weights, save_weights
 from training.evaluation.report import EvaluationReport, Roc, WorstCase, figure_of, write_report
-from training.evaluation.scores import Indices, Interval, auc, auc_interval, brier, calibration, interval, roc_curve
+from training.evaluation.scores import (
+    Indices,
+    Interval,
+    auc,
+    auc_interval,
+    brier,
+    calibration,
+    interval,
+    roc_curve,
+)
 from training.malignancy.scorer import Scorer
 from training.malignancy.triplets import Triplets
 
@@ -24,9 +33,8 @@ NAME, NETWORKS, VERSION = "malignancy", "malignancy-networks", "1"
 Floats = npt.NDArray[np.float64]
 _LICENCE = "CC BY 3.0 (LIDC-IDRI, doi:10.7937/K9/TCIA.2015.LO9QL9SX)"
 _INPUT = (
-    f"axial slices with pixels of about {PIXEL_MM} mm, 8 bit, {HU_PER_GREY:.0f} HU per grey level from "
-    f"{LOWEST_HU:.0f} HU, with the nodule's mask: three of {SIDE_PX} x {SIDE_PX} pixels, the one of largest area "
-    f"and its neighbours; and up to {SLICES} of all that hold the nodule, in its box and {MARGIN_PX} pixels more"
+    f"three axial slices of {SIDE_PX} x {SIDE_PX} pixels of about {PIXEL_MM} mm, the one of largest area and its "
+    f"neighbours, 8 bit, {HU_PER_GREY:.0f} HU per grey level from {LOWEST_HU:.0f} HU, with the nodule's mask"
 )
 # The pixel of the training triplets is unknown, and their masks are drawn by radiologists, not by this product.
 _CAVEAT = "pixels and masks of the data set; not measured on masks of this product"
@@ -41,7 +49,7 @@ def figures_of(logits: Mapping[str, Floats], triplets: Triplets, folds: npt.NDAr
     logits
         By name; the first is the model's, its calibration is measured too.
     folds
-        (N,): the fold of each; the AUC is also given as the mean over them.
+        (N,): the fold of each; the model's AUC is also given as the mean over them.
     """
     kept = triplets.decided
     labels, patients = triplets.suspicious[kept].astype(int), triplets.patients[kept]
@@ -55,8 +63,8 @@ def figures_of(logits: Mapping[str, Floats], triplets: Triplets, folds: npt.NDAr
     model = probabilities_of(next(iter(logits.values()))[kept])
     several = triplets.readers[kept] >= 3
     return (
-        *areas,
         figure_of("AUC, mean of the folds", _mean_of_folds(labels, model, patients, folds[kept]), data),
+        *areas,
         figure_of(
             "AUC of nodules that 3 or 4 readers marked",
             auc_interval(labels[several], model[several], rng, patients[several]),

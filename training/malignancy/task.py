@@ -1,4 +1,4 @@
-"""The task of training one network on the slices of nodules: ratings, and how many readers saw the nodule."""
+"""The task of training one network on triplets: ratings, and how many readers saw the nodule."""
 
 from __future__ import annotations
 
@@ -11,8 +11,16 @@ import numpy.typing as npt
 import torch
 from torch.nn import functional
 
-from models.layers import half_precision
-from models.malignancy_network import CUTS, MOST_READERS, MalignancyNetwork, Prepared, framed, sharp_masks
+from models.malignancy_input import SIDE_PX
+from models.malignancy_network import (
+    CUTS,
+    MOST_READERS,
+    MalignancyNetwork,
+    framed,
+    sharp_masks,
+    stacks_of,
+    widths_px,
+)
 from training.errors import TrainingError
 from training.malignancy.triplets import Triplets
 
@@ -21,7 +29,6 @@ _SUSPICIOUS = torch.tensor([0.5, 0.04, 0.12, 0.5, 0.88, 0.96])
 _RATING_SHARE, _READERS_SHARE = 0.5, 0.25  # weight of the two side tasks
 _LOG_ZOOM, _SHIFT = 0.15, 0.06  # most ln(zoom); most shift, in halves of the frame
 _CONTRAST, _BRIGHTNESS, _NOISE, _MASK_LEVEL = 0.15, 0.05, 0.04, 0.35
-_HIDDEN_SLICES = 0.2  # share of a nodule's slices that are left out
 _WARM_UP = 0.15  # share of the epochs
 
 
@@ -36,10 +43,11 @@ class Hyperparameters:
 
 
 class Targets:
-    """Nodules as tensors, their ratings and readers."""
+    """Triplets as tensors: stacks (N, 6, 64, 64), their frames, ratings and readers."""
 
-    def __init__(self, nodules: Prepared, triplets: Triplets) -> None:
-        self.nodules = nodules
+    def __init__(self, triplets: Triplets) -> None:
+        self.stacks = stacks_of(triplets.cases)
+        self.width_px = widths_px(self.stacks)
         self.ratings = torch.from_numpy(triplets.ratings)
         self.readers = torch.from_numpy(triplets.readers)
 
@@ -59,7 +67,6 @@ class MalignancyTask:
         self._training, self._validation = (torch.from_numpy(part) for part in split)
         if not len(self._training) or not len(self._validation):
             raise TrainingError("a network needs nodules to train and to validate on; are there enough patients?")
-        self._half = half_precision(device) is torch.bfloat16  # float16 would need its loss scaled
         self._network = MalignancyNetwork(1, chosen.width).to(device)
         self.model: torch.nn.Module = self._network.to(memory_format=torch.channels_last)
         self.optimizer: torch.optim.Optimizer = torch.optim.AdamW(
@@ -78,26 +85,25 @@ class MalignancyTask:
         )  # batch normalisation needs two
 
     def loss(self, batch: torch.Tensor) -> tuple[torch.Tensor, int]:
-        """Give the weighted loss of the three tasks on frames turned and changed at random, some slices hidden."""
-        nodules = self._targets.nodules.part(batch)
-        shown = fewer_slices(nodules.shown)
-        return self._loss(augmented(nodules.pictures), nodules._replace(shown=shown), batch), len(batch)
+        """Give the weighted loss of the three tasks on frames turned and changed at random."""
+        width = self._targets.width_px[batch]
+        frames = augmented(self._targets.stacks[batch], width)
+        return self._loss(frames, batch), len(batch)
 
     def validate(self) -> Mapping[str, float]:
         """Give the loss on the nodules kept apart, as they are."""
         losses = []
         for part in torch.split(self._validation, self._chosen.batch):
-            nodules = self._targets.nodules.part(part)
-            plain = torch.eye(2, 3).expand(len(part), 2, 3)
-            frames = sharp_masks(framed(nodules.pictures, plain))
-            losses.append(float(self._loss(frames, nodules, part)) * len(part))
+            width = self._targets.width_px[part]
+            plain = torch.eye(2, 3)[None] * (width / SIDE_PX)[:, None, None]
+            frames = sharp_masks(framed(self._targets.stacks[part], plain))
+            losses.append(float(self._loss(frames, part)) * len(part))
         return {"validation_loss": sum(losses) / len(self._validation)}
 
-    def _loss(self, frames: torch.Tensor, nodules: Prepared, cases: torch.Tensor) -> torch.Tensor:
-        there = [tensor.to(self._device) for tensor in (frames, nodules.shown, nodules.sizes)]
-        with torch.autocast(self._device.type, torch.bfloat16, enabled=self._half):
-            logits = self._network(*there)
-        return joint_loss(logits.float().cpu(), self._targets.ratings[cases], self._targets.readers[cases])
+    def _loss(self, frames: torch.Tensor, cases: torch.Tensor) -> torch.Tensor:
+        dense = frames.to(self._device).contiguous(memory_format=torch.channels_last)
+        logits = self._network(dense, self._targets.width_px[cases].to(self._device)).float().cpu()
+        return joint_loss(logits, self._targets.ratings[cases], self._targets.readers[cases])
 
 
 def joint_loss(logits: torch.Tensor, ratings: torch.Tensor, readers: torch.Tensor) -> torch.Tensor:
@@ -115,29 +121,18 @@ def joint_loss(logits: torch.Tensor, ratings: torch.Tensor, readers: torch.Tenso
     return ((suspicious + _RATING_SHARE * rating) * weight).mean() + _READERS_SHARE * seen
 
 
-def augmented(pictures: torch.Tensor) -> torch.Tensor:
-    """Frame nodules turned, mirrored, zoomed, shifted, in other contrast, masks wider or tighter.
+def augmented(stacks: torch.Tensor, width: torch.Tensor) -> torch.Tensor:
+    """Frame nodules turned, mirrored, zoomed, shifted, upside down, in other contrast, masks wider or tighter.
 
-    Parameters
-    ----------
-    pictures
-        (N, 5, 2, 48, 48), see ``Prepared``.
-
-    Returns
-    -------
-    (N, 5, 2, 40, 40); randomness is torch's.
+    Randomness is torch's.
     """
-    count = len(pictures)
-    frames = framed(pictures, _random_maps(count))
-    density = frames[:, :, :1] * torch.exp(_CONTRAST * _spread(count)) + _BRIGHTNESS * _spread(count)
-    density = density + torch.randn_like(density) * _NOISE * torch.rand(count, 1, 1, 1, 1)
-    return sharp_masks(torch.cat((density, frames[:, :, 1:]), dim=2), 0.5 + _MASK_LEVEL * _spread(count))
-
-
-def fewer_slices(shown: torch.Tensor) -> torch.Tensor:
-    """Hide some slices (N, 5) at random; a nodule that would be left with none keeps all."""
-    left = shown & (torch.rand(shown.shape) >= _HIDDEN_SLICES)
-    return torch.where(left.any(dim=1, keepdim=True), left, shown)
+    count = len(stacks)
+    frames = framed(stacks, _random_maps(width))
+    density = frames[:, :3] * torch.exp(_CONTRAST * _spread(count)) + _BRIGHTNESS * _spread(count)
+    density = density + torch.randn_like(density) * _NOISE * torch.rand(count, 1, 1, 1)
+    changed = sharp_masks(torch.cat((density, frames[:, 3:]), dim=1), 0.5 + _MASK_LEVEL * _spread(count))
+    upside_down = changed[:, [2, 1, 0, 5, 4, 3]]
+    return torch.where(torch.rand(count, 1, 1, 1) < 0.5, upside_down, changed)
 
 
 def rate_share(epoch: int, epochs: int) -> float:
@@ -148,7 +143,8 @@ def rate_share(epoch: int, epochs: int) -> float:
     return 0.5 * (1 + math.cos(math.pi * (epoch + 1 - warm) / (epochs + 1 - warm)))
 
 
-def _random_maps(count: int) -> torch.Tensor:
+def _random_maps(width: torch.Tensor) -> torch.Tensor:
+    count = len(width)
     angle = math.pi * _spread(count).flatten()
     zoom = torch.exp(_LOG_ZOOM * _spread(count).flatten())
     mirror = torch.randint(2, (count,)) * 2.0 - 1
@@ -156,9 +152,9 @@ def _random_maps(count: int) -> torch.Tensor:
     shift = _SHIFT * (2 * torch.rand(count, 2) - 1)
     first = torch.stack((cos * mirror, -sin, shift[:, 0]), dim=1)
     second = torch.stack((sin * mirror, cos, shift[:, 1]), dim=1)
-    return torch.stack((first, second), dim=1)
+    return torch.stack((first, second), dim=1) * (width / SIDE_PX)[:, None, None]
 
 
 def _spread(count: int) -> torch.Tensor:
-    """Draw (count, 1, 1, 1, 1) evenly from -1 to 1."""
-    return 2 * torch.rand(count, 1, 1, 1, 1) - 1
+    """Draw (count, 1, 1, 1) evenly from -1 to 1."""
+    return 2 * torch.rand(count, 1, 1, 1) - 1

@@ -22,33 +22,6 @@ _PADDED_ABOVE, _FAR_PADDED_ABOVE = 50.0, 100.0
 _LUNG_HU, _PADDING_HU, _FAR_PADDING_HU = -860.0, -2000.0, -3024.0
 
 
-@dataclass(frozen=True)
-class GreyScale:
-    """How far a slice was stretched from padding: grey level of the lung, and the HU of the padding; None without.
-
-    Slices without padding already have about 8 HU per grey level from -1000 HU.
-    """
-
-    lung_grey: float
-    padding_hu: float | None
-
-    @classmethod
-    def of(cls, grey: npt.NDArray[np.generic], mask: npt.NDArray[np.bool_]) -> GreyScale:
-        """Tell the scale of the slice (J, I) through the middle of a nodule."""
-        level = lung_level(grey.astype(np.float32), mask)
-        if level < _PADDED_ABOVE:
-            return cls(level, None)
-        return cls(level, _FAR_PADDING_HU if level >= _FAR_PADDED_ABOVE else _PADDING_HU)
-
-    def undone(self, grey: npt.NDArray[np.generic]) -> npt.NDArray[np.float32]:
-        """Bring grey levels of the nodule to the scale of models.malignancy_input."""
-        image = grey.astype(np.float32)
-        if self.padding_hu is None:
-            return image
-        hu = _LUNG_HU + (image - self.lung_grey) * (_LUNG_HU - self.padding_hu) / self.lung_grey
-        return np.asarray(np.clip((hu - LOWEST_HU) / HU_PER_GREY, 0, 255), dtype=np.float32)
-
-
 @dataclass(frozen=True, eq=False)
 class Triplets:
     """Nodules with the radiologists' opinion.
@@ -57,8 +30,6 @@ class Triplets:
     ----------
     cases
         N triplets, on the grey scale of models.malignancy_input.
-    scales
-        N: how the grey of each was brought to that scale.
     patients
         (N,) strings.
     ratings
@@ -68,7 +39,6 @@ class Triplets:
     """
 
     cases: tuple[Triplet, ...]
-    scales: tuple[GreyScale, ...]
     patients: npt.NDArray[np.str_]
     ratings: npt.NDArray[np.int64]
     readers: npt.NDArray[np.int64]
@@ -104,15 +74,12 @@ def read_triplets(path: Path) -> Triplets:
     masks = np.unpackbits(values["masks"].astype(np.uint8), axis=-1).astype(np.bool_)
     if not masks[:, 1].any(axis=(1, 2)).all():
         raise TrainingError(f"{path}: nodule {int(masks[:, 1].any(axis=(1, 2)).argmin())} has no mask in its slice")
-    pairs = tuple(zip(values["images"], masks, strict=True))
-    scales = tuple(GreyScale.of(grey[1], mask[1]) for grey, mask in pairs)
-    cases = tuple(Triplet(scale.undone(grey), mask) for scale, (grey, mask) in zip(scales, pairs, strict=True))
+    cases = tuple(Triplet(_on_one_scale(g, m), m) for g, m in zip(values["images"], masks, strict=True))
     ratings = values["malignancy_median"]
     if not np.isin(ratings, (0, *RATINGS)).all():
         raise TrainingError(f"{path}: malignancy_median holds {np.setdiff1d(ratings, (0, *RATINGS))[0]}, not 0 to 5")
-    patients, readers = values["patient"].astype(str), values["n_readers"].astype(int)
-    triplets = Triplets(cases, scales, patients, ratings.astype(int), readers)
-    judges = JUDGES & set(patients.tolist())
+    triplets = Triplets(cases, values["patient"].astype(str), ratings.astype(int), values["n_readers"].astype(int))
+    judges = JUDGES & set(triplets.patients.tolist())
     if judges:
         raise TrainingError(f"{path}: holds {min(judges)}, which judges the node; take it out")
     _refuse_empty_class(triplets, path)
@@ -144,6 +111,17 @@ def _arrays(path: Path) -> dict[str, npt.NDArray[np.generic]]:
         raise TrainingError(f"{path}: no such file; name the .npz of LIDC triplets") from None
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise TrainingError(f"{path}: not an .npz of {', '.join(_NAMES)} ({error}); copy it again") from None
+
+
+def _on_one_scale(grey: npt.NDArray[np.generic], mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
+    """Undo the stretch of slices with padding; the others already have about 8 HU per grey level from -1000 HU."""
+    image = grey.astype(np.float32)
+    level = lung_level(image[1], mask[1])
+    if level < _PADDED_ABOVE:
+        return image
+    lowest = _FAR_PADDING_HU if level >= _FAR_PADDED_ABOVE else _PADDING_HU
+    hu = _LUNG_HU + (image - level) * (_LUNG_HU - lowest) / level
+    return np.asarray(np.clip((hu - LOWEST_HU) / HU_PER_GREY, 0, 255), dtype=np.float32)
 
 
 def _refuse_empty_class(triplets: Triplets, path: Path) -> None:

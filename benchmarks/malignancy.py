@@ -1,0 +1,60 @@
+"""The malignancy model measured anew: ``python -m benchmarks.malignancy lidc-nodule-triplets.npz [--json FILE]``.
+
+The shipped networks were trained without a pair of folds each and stand in the file in the order of the pairs, so that
+every nodule can be scored by networks that saw no nodule of its patient; LightGBM and kernel are fitted again without
+the fold that they score. Prints the card's figures, with the AUC of each fold.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import asdict
+from itertools import combinations
+from pathlib import Path
+
+import torch
+
+from models.malignancy import MalignancyModel
+from models.malignancy_network import MalignancyNetwork
+from models.weights import shipped_card
+from training.evaluation.scores import auc
+from training.malignancy.command import Known, measured
+from training.malignancy.networks import strangers_scores
+from training.malignancy.scorer import measurements_of
+from training.malignancy.triplets import folds_of, read_triplets
+
+FOLDS, SEED = 5, 0  # of the run that made the shipped weights
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("triplets", type=Path)
+    parser.add_argument("--json", type=Path)
+    arguments = parser.parse_args()
+    triplets = read_triplets(arguments.triplets)
+    folds = folds_of(triplets.patients, FOLDS, SEED)
+    shipped = MalignancyModel.from_card(shipped_card("malignancy"), torch.device("cpu")).network
+    pairs = combinations(range(FOLDS), 2)
+    networks = {pair: alone(member) for pair, member in zip(pairs, shipped.members, strict=True)}
+    known = Known(triplets, folds, measurements_of(triplets), strangers_scores(networks, triplets, folds))
+    logits, figures = measured(known)
+    for figure in figures:
+        print(f"{figure.name}: {figure.value} ({figure.low} to {figure.high})")
+    for fold in range(FOLDS):
+        some = triplets.decided & (folds == fold)
+        print(f"fold {fold}: {some.sum()} nodules, AUC {auc(triplets.suspicious[some], logits[some]):.4f}")
+    if arguments.json:
+        arguments.json.write_text(json.dumps([asdict(figure) for figure in figures], indent=1) + "\n")
+
+
+def alone(member: torch.nn.Module) -> MalignancyNetwork:
+    """Make a network of one member."""
+    network = MalignancyNetwork(1, member.first[0].out_channels)  # type: ignore[index, union-attr]
+    network.members[0] = member
+    return network.eval()
+
+
+if __name__ == "__main__":
+    main()
