@@ -152,10 +152,14 @@ def _mean_of_folds(
     labels: npt.NDArray[np.int_], model: Floats, patients: npt.NDArray[np.str_], folds: npt.NDArray[np.int64]
 ) -> Interval:
     """Give the mean of the folds' areas, with its bootstrap interval over patients."""
-    names = np.unique(folds)
+
+    def area(some: Indices) -> float:
+        return auc(labels[some], model[some])
 
     def mean(some: Indices) -> float:
-        return float(np.mean([auc(labels[some][folds[some] == n], model[some][folds[some] == n]) for n in names]))
+        # a resample may leave a small fold with one class, which has no area
+        parts = (some[folds[some] == n] for n in np.unique(folds[some]))
+        return float(np.mean([area(part) for part in parts if 0 < labels[part].sum() < len(part)]))
 
     return interval(mean, patients, np.random.default_rng(0))
 
