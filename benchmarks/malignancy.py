@@ -2,7 +2,7 @@
 
 The shipped networks were trained without a pair of folds each and stand in the file in the order of the pairs, so that
 every nodule can be scored by networks that saw no nodule of its patient; LightGBM and kernel are fitted again without
-the fold that they score. Prints the card's figures, with the AUC of each fold.
+the fold that they score. Prints the card's figures, with the AUC of each fold and by readers.
 """
 
 from __future__ import annotations
@@ -42,9 +42,11 @@ def main() -> None:
     logits, figures = measured(known)
     for figure in figures:
         print(f"{figure.name}: {figure.value} ({figure.low} to {figure.high})")
-    for fold in range(FOLDS):
-        some = triplets.decided & (folds == fold)
-        print(f"fold {fold}: {some.sum()} nodules, AUC {auc(triplets.suspicious[some], logits[some]):.4f}")
+    parts = {f"fold {fold}": folds == fold for fold in range(FOLDS)}
+    parts |= {f"marked by {count} of 4 readers": triplets.readers == count for count in range(1, 5)}
+    for name, part in parts.items():
+        some = triplets.decided & part
+        print(f"{name}: {some.sum()} nodules, AUC {auc(triplets.suspicious[some], logits[some]):.4f}")
     if arguments.json:
         arguments.json.write_text(json.dumps([asdict(figure) for figure in figures], indent=1) + "\n")
 
