@@ -145,6 +145,7 @@ def test_courses_of_several_runs_follow_one_another() -> None:
     joined = list(joined_history([first, first]))
     assert [row["epoch"] for row in joined] == [1, 2, 3, 4]
     assert [row["run"] for row in joined] == [1, 1, 2, 2]
+    assert list(joined_history([first])) == first.history
 
 
 def test_without_a_better_figure_the_run_stops_and_the_best_weights_stay(tmp_path: Path) -> None:

@@ -114,10 +114,14 @@ def train(task: Task[Any], settings: RunSettings, identity: Mapping[str, Any], f
 
 
 def joined_history(runs: Sequence[Trained]) -> Iterator[dict[str, float]]:
-    """Join the courses of several runs to one, with the number of the ``run`` in each row; epochs are counted on."""
+    """Join the courses of several runs to one, with the number of the ``run`` in each row; epochs are counted on.
+
+    A single run stays as it is.
+    """
     before = 0
     for number, trained in enumerate(runs, start=1):
-        yield from ({**row, "epoch": row["epoch"] + before, "run": number} for row in trained.history)
+        told = {"run": float(number)} if len(runs) > 1 else {}
+        yield from ({**row, "epoch": row["epoch"] + before, **told} for row in trained.history)
         before += len(trained.history)
 
 
