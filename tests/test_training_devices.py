@@ -17,7 +17,7 @@ TASKS = {
     "proposals": ["OUT"],
     "false-positives": ["DATA", "OUT"],
     "detector": ["DATA", "OUT"],
-    "malignancy": ["DATA", "DATA", "OUT"],
+    "malignancy": ["DATA", "OUT"],
     "phantom": ["OUT"],
 }
 

@@ -62,7 +62,8 @@ def test_each_set_is_planted_with_nodules_of_its_own_patients(
 ) -> None:
     used: dict[int, set[str]] = {}
 
-    def recorded(seed: int, stacks: Stacks) -> WorkedScan:
+    def recorded(seed: int, stacks: Stacks, device: str) -> WorkedScan:
+        assert device == "cpu"
         used[seed] = {str(patient) for patient in stacks.patients[stacks.chosen]}
         empty = np.zeros((2, 2, 2), np.uint8)
         return WorkedScan(
@@ -79,7 +80,7 @@ def test_each_set_is_planted_with_nodules_of_its_own_patients(
 def test_prepared_scans_are_not_made_twice(stacks_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = []
 
-    def counted(seed: int, stacks: Stacks) -> WorkedScan:
+    def counted(seed: int, _stacks: Stacks, _device: str) -> WorkedScan:
         made.append(seed)
         empty = np.zeros((2, 2, 2), np.uint8)
         return WorkedScan(
