@@ -16,11 +16,10 @@ from pathlib import Path
 import torch
 
 from models.malignancy import MalignancyModel
-from models.malignancy_network import MalignancyNetwork
-from models.weights import shipped_card
+from models.weights import read_card, shipped_card
 from training.evaluation.scores import auc
 from training.malignancy.command import Known, measured
-from training.malignancy.networks import strangers_scores
+from training.malignancy.networks import joined, strangers_scores
 from training.malignancy.scorer import measurements_of
 from training.malignancy.triplets import folds_of, read_triplets
 
@@ -35,9 +34,11 @@ def main() -> None:
     arguments = parser.parse_args()
     triplets = read_triplets(arguments.triplets)
     folds = folds_of(triplets.patients, FOLDS, SEED)
-    shipped = MalignancyModel.from_card(shipped_card("malignancy"), torch.device("cpu")).network
+    card = shipped_card("malignancy")
+    members = MalignancyModel.from_card(card, torch.device("cpu")).network.members
+    width = read_card(card).settings["width"]
     pairs = combinations(range(FOLDS), 2)
-    networks = {pair: alone(member) for pair, member in zip(pairs, shipped.members, strict=True)}
+    networks = {pair: joined([member.state_dict()], width) for pair, member in zip(pairs, members, strict=True)}
     known = Known(triplets, folds, measurements_of(triplets), strangers_scores(networks, triplets, folds))
     logits, figures = measured(known)
     for figure in figures:
@@ -49,13 +50,6 @@ def main() -> None:
         print(f"{name}: {some.sum()} nodules, AUC {auc(triplets.suspicious[some], logits[some]):.4f}")
     if arguments.json:
         arguments.json.write_text(json.dumps([asdict(figure) for figure in figures], indent=1) + "\n")
-
-
-def alone(member: torch.nn.Module) -> MalignancyNetwork:
-    """Make a network of one member."""
-    network = MalignancyNetwork(1, member.first[0].out_channels)  # type: ignore[index, union-attr]
-    network.members[0] = member
-    return network.eval()
 
 
 if __name__ == "__main__":
