@@ -17,7 +17,7 @@ from rich.console import Console
 from models.candidate_network import CandidateNetwork
 from models.detector import Calibration, NetworkDetector
 from models.detector_loading import STAGE, candidate_network, false_positive_stage
-from models.weights import Card, load_tensors, save_weights, sha256_of, shipped_card
+from models.weights import Card, load_tensors, read_card, save_weights, sha256_of, shipped_card
 from training.devices import device_of
 from training.errors import TrainingError
 from training.false_positives.evidence import NAMES, Gathered, gather
@@ -48,10 +48,14 @@ def command(
     cards = [stage or shipped_card(STAGE), *([candidates] if candidates else [])]
     detector = unjoined(cards[0], candidates, device_of(device))
     names = WITHOUT_NETWORK if candidates is None else WITH_NETWORK
-    hold(out / "evidence.json", {"stages": [_sha256(card) for card in cards], "stacks": sha256_of(stacks)})
+    stages = [_identity(card) for card in cards]
+    hold(out / "evidence.json", {"stages": stages, "stacks": sha256_of(stacks)})
     gathered = list(gathered_scans(held_apart(load_stacks(stacks), benchmark=False), detector, scans, out))
     fitted, judged = join(gathered, names)
-    source = f"python -m training detector --scans {scans}, on {device}, stacks sha256 {sha256_of(stacks)[:12]}"
+    source = (
+        f"python -m training detector --scans {scans}, on {device}, with {' and '.join(stages)}, "
+        f"stacks sha256 {sha256_of(stacks)[:12]}"
+    )
     card = write(fitted, judged, source, out)
     report(card, judged, fitted, out / "report.html")
     for figure in card.figures:
@@ -135,8 +139,9 @@ def _probabilities(fitted: Calibration, scan: Gathered) -> npt.NDArray[np.float6
     return np.asarray(1 / (1 + np.exp(-np.clip(logits, -50, 50))))
 
 
-def _sha256(card: Path) -> str:
-    return load_tensors(card)[0].sha256
+def _identity(path: Path) -> str:
+    card = read_card(path)
+    return f"{card.name} {card.sha256[:12]}"
 
 
 def _save(found: Gathered, path: Path) -> None:
