@@ -36,29 +36,47 @@ HEADER_KEYWORDS = (
     "Modality",
     "Manufacturer",
     "SeriesDescription",
+    "StudyDescription",
+    "ProtocolName",
+    "RequestedProcedureDescription",
     "BodyPartExamined",
+    "PatientPosition",
+    "ScanOptions",
+    "KVP",
+    "TriggerTime",
     "SliceThickness",
     "ConvolutionKernel",
     "StudyInstanceUID",
     "SeriesInstanceUID",
     "SeriesNumber",
     "InstanceNumber",
+    "AcquisitionNumber",
+    "AcquisitionDateTime",
+    "AcquisitionTime",
+    "TemporalPositionIdentifier",
+    "NominalPercentageOfCardiacPhase",
     "ImagePositionPatient",
     "ImageOrientationPatient",
     "FrameOfReferenceUID",
     "ImagesInAcquisition",
     "NumberOfSeriesRelatedInstances",
+    "SamplesPerPixel",
+    "PhotometricInterpretation",
     "NumberOfFrames",
+    "ConcatenationUID",
+    "InConcatenationNumber",
+    "InConcatenationTotalNumber",
     "Rows",
     "Columns",
     "PixelSpacing",
     "SharedFunctionalGroupsSequence",
+    "PerFrameFunctionalGroupsSequence",
 )
 _HEADER_TAGS: list[BaseTag | int] = [BaseTag(cast(int, tag_for_keyword(keyword))) for keyword in HEADER_KEYWORDS]
 _PIXEL_TAGS = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})  # Float, Double Float, (integer) Pixel Data
 _UNDEFINED_LENGTH = 0xFFFFFFFF  # PS3.5 section 7.1.1
 _ITEM, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE0DD  # PS3.5 Table A.4-1
-_LONGEST_VALUE = 1 << 20  # bytes; the only long value among the tags above is a sequence of a few macros
+_LONGEST_VALUE = 64 << 20  # bytes; the functional groups of 4,000 frames with converted attributes take 40 MB
 _MOST_ELEMENTS = 50_000  # of a data set, without those in sequences; a hundred times what images have
 _LONGEST_INFLATED_HEADER = 16 << 20  # bytes; a deflated data set may grow a thousandfold
 

@@ -6,39 +6,74 @@ UIDs name rows and files; every other malformed attribute counts as absent.
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from pydicom import Dataset
 from pydicom.uid import CTImageStorage, EnhancedCTImageStorage, LegacyConvertedEnhancedCTImageStorage
 
 from node.errors import CannotUnderstand
-from node.malformed import MALFORMED
+from node.series.attributes import Reader, first_with
 
-CT_CLASSES = frozenset({CTImageStorage, EnhancedCTImageStorage, LegacyConvertedEnhancedCTImageStorage})
+MULTI_FRAME_CLASSES = frozenset({EnhancedCTImageStorage, LegacyConvertedEnhancedCTImageStorage})
+CT_CLASSES = MULTI_FRAME_CLASSES | {CTImageStorage}
 
 _UID = re.compile(r"[0-9]+(\.[0-9]+)*", re.ASCII)  # PS3.5 section 9.1; leading zeros are tolerated
 _UID_CHARACTERS = 64  # PS3.5 section 9.1
-_TEXT_CHARACTERS = 64  # longest LO (PS3.5 Table 6.2-1); what is longer is cut
-_LOOKED_AT = 1024  # characters of a text that are looked at: no valid one is longer, a hostile one may be
-_TEXT_VALUES = 16  # of a multi-valued attribute; what is beyond is dropped
-_LARGEST_INTEGER = 2**31 - 1  # IS (PS3.5 Table 6.2-1)
-_LARGEST_MM = 1e6  # a kilometre: no length or position of a CT is beyond
-# Functional group macros that hold for all frames of a multi-frame CT (PS3.3 A.38.1.4).
-_SHARED_MACROS = ("PixelMeasuresSequence", "PlaneOrientationSequence", "CTReconstructionSequence")
+# Functional group macros that may describe all frames of a multi-frame CT, or each (PS3.3 A.38.1.4).
+_MACROS = (
+    "PlanePositionSequence",
+    "PlaneOrientationSequence",
+    "PixelMeasuresSequence",
+    "CTReconstructionSequence",
+    "CTImageFrameTypeSequence",
+    "FrameContentSequence",
+    "CardiacSynchronizationSequence",
+    "TemporalPositionSequence",
+)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What places one frame of a multi-frame instance, its own attributes or those that all frames share.
+
+    Parameters
+    ----------
+    image_position_patient, image_orientation_patient, pixel_spacing_mm
+        As in ``InstanceHeader``; empty if absent.
+    frame_type
+        Frame Type (0008,9007), which stands for Image Type.
+    stack_id, temporal_position, acquisition_number, phase_percent
+        What may tell frames of several stacks, times, acquisitions and phases apart.
+    """
+
+    image_position_patient: tuple[float, ...] = ()
+    image_orientation_patient: tuple[float, ...] = ()
+    pixel_spacing_mm: tuple[float, ...] = ()
+    frame_type: tuple[str, ...] = ()
+    convolution_kernel: str = ""
+    stack_id: str = ""
+    temporal_position: int | None = None
+    acquisition_number: int | None = None
+    phase_percent: float | None = None
 
 
 @dataclass(frozen=True)
 class InstanceHeader:
-    """What the rules for completeness and selection need to know of one instance.
+    """What the rules for placement, completeness and selection need to know of one instance.
 
     Kept as one JSON column in the ledger, so that no rule has to open a file. None or an empty
     tuple means that the attribute is absent, empty or malformed. Lengths are in mm, positions in
-    LPS (PS3.3 C.7.6.2.1.1). Enhanced multi-frame objects carry ``number_of_frames`` and no
-    position of their own.
+    LPS (PS3.3 C.7.6.2.1.1). Enhanced multi-frame objects carry ``frames`` and no position of their own.
+
+    Parameters
+    ----------
+    frames
+        Of a multi-frame instance, in the order of its pixel data; empty for a single frame.
+    mended
+        Keywords of attributes that were written carelessly and could be read all the same.
     """
 
     sop_instance_uid: str
@@ -50,9 +85,22 @@ class InstanceHeader:
     manufacturer: str = ""
     series_number: int | None = None
     series_description: str = ""
+    study_description: str = ""
+    protocol_name: str = ""
+    requested_procedure: str = ""
     body_part_examined: str = ""
+    patient_position: str = ""
     convolution_kernel: str = ""
+    scan_options: str = ""
     instance_number: int | None = None
+    acquisition_number: int | None = None
+    acquisition_time: str = ""
+    temporal_position: int | None = None
+    phase_percent: float | None = None  # (0020,9241) Nominal Percentage of Cardiac Phase
+    trigger_time_ms: float | None = None
+    kvp: float | None = None
+    samples_per_pixel: int | None = None
+    photometric_interpretation: str = ""
     rows: int | None = None
     columns: int | None = None
     number_of_frames: int | None = None
@@ -63,6 +111,11 @@ class InstanceHeader:
     frame_of_reference_uid: str = ""
     images_in_acquisition: int | None = None  # (0020,1002)
     number_of_series_related_instances: int | None = None  # (0020,1209)
+    concatenation_uid: str = ""
+    in_concatenation_number: int | None = None
+    in_concatenation_total: int | None = None
+    frames: tuple[Frame, ...] = ()
+    mended: tuple[str, ...] = field(default=())
 
 
 def header_of(dataset: Dataset) -> InstanceHeader:
@@ -77,31 +130,94 @@ def header_of(dataset: Dataset) -> InstanceHeader:
     CannotUnderstand
         If one of the four UIDs that identify the instance is absent or not a UID.
     """
-    places = (dataset, *_shared_groups(dataset))
-    return InstanceHeader(
-        sop_instance_uid=_identity(dataset, "SOPInstanceUID"),
-        sop_class_uid=_identity(dataset, "SOPClassUID"),
-        series_instance_uid=_identity(dataset, "SeriesInstanceUID"),
-        study_instance_uid=_identity(dataset, "StudyInstanceUID"),
-        modality=_text(dataset, "Modality"),
-        image_type=_texts(dataset, "ImageType"),
-        manufacturer=_text(dataset, "Manufacturer"),
-        series_number=_integer(dataset, "SeriesNumber"),
-        series_description=_text(dataset, "SeriesDescription"),
-        body_part_examined=_text(dataset, "BodyPartExamined"),
-        convolution_kernel=_text(_holder(places, "ConvolutionKernel"), "ConvolutionKernel"),
-        instance_number=_integer(dataset, "InstanceNumber"),
-        rows=_count(dataset, "Rows"),
-        columns=_count(dataset, "Columns"),
-        number_of_frames=_count(dataset, "NumberOfFrames"),
-        slice_thickness_mm=_length(_holder(places, "SliceThickness"), "SliceThickness"),
-        pixel_spacing_mm=_vector(_holder(places, "PixelSpacing"), "PixelSpacing", 2),
-        image_position_patient=_vector(dataset, "ImagePositionPatient", 3),
-        image_orientation_patient=_vector(_holder(places, "ImageOrientationPatient"), "ImageOrientationPatient", 6),
-        frame_of_reference_uid=_text(dataset, "FrameOfReferenceUID"),
-        images_in_acquisition=_count(dataset, "ImagesInAcquisition"),
-        number_of_series_related_instances=_count(dataset, "NumberOfSeriesRelatedInstances"),
+    whole = Reader(dataset)
+    shared = _macro_items(whole.items("SharedFunctionalGroupsSequence"))
+
+    def place(keyword: str) -> Reader:
+        return first_with((whole, *shared), keyword, whole)
+
+    identity: dict[str, Any] = {
+        name: _identity(whole, keyword)
+        for name, keyword in (
+            ("sop_instance_uid", "SOPInstanceUID"),
+            ("sop_class_uid", "SOPClassUID"),
+            ("series_instance_uid", "SeriesInstanceUID"),
+            ("study_instance_uid", "StudyInstanceUID"),
+        )
+    }
+    found = _described(whole) | {
+        "convolution_kernel": place("ConvolutionKernel").text("ConvolutionKernel"),
+        "slice_thickness_mm": place("SliceThickness").length("SliceThickness"),
+        "pixel_spacing_mm": place("PixelSpacing").vector("PixelSpacing", 2),
+        "image_position_patient": whole.vector("ImagePositionPatient", 3),
+        "image_orientation_patient": place("ImageOrientationPatient").vector("ImageOrientationPatient", 6),
+        "frames": _frames(whole, shared) if identity["sop_class_uid"] in MULTI_FRAME_CLASSES else (),
+    }
+    return InstanceHeader(**identity, **found, mended=tuple(whole.mended))
+
+
+def _described(whole: Reader) -> dict[str, Any]:
+    """Read what stands at the top of the data set alone."""
+    return {
+        "modality": whole.code("Modality"),
+        "image_type": whole.codes("ImageType"),
+        "manufacturer": whole.text("Manufacturer"),
+        "series_number": whole.integer("SeriesNumber"),
+        "series_description": whole.text("SeriesDescription"),
+        "study_description": whole.text("StudyDescription"),
+        "protocol_name": whole.text("ProtocolName"),
+        "requested_procedure": whole.text("RequestedProcedureDescription"),
+        "body_part_examined": whole.text("BodyPartExamined"),
+        "patient_position": whole.code("PatientPosition"),
+        "scan_options": whole.text("ScanOptions"),
+        "instance_number": whole.integer("InstanceNumber"),
+        "acquisition_number": whole.integer("AcquisitionNumber"),
+        "acquisition_time": whole.text("AcquisitionDateTime") or whole.text("AcquisitionTime"),
+        "temporal_position": whole.integer("TemporalPositionIdentifier"),
+        "phase_percent": whole.number("NominalPercentageOfCardiacPhase"),
+        "trigger_time_ms": whole.number("TriggerTime"),
+        "kvp": whole.length("KVP"),
+        "samples_per_pixel": whole.count("SamplesPerPixel"),
+        "photometric_interpretation": whole.code("PhotometricInterpretation"),
+        "rows": whole.count("Rows"),
+        "columns": whole.count("Columns"),
+        "number_of_frames": whole.count("NumberOfFrames"),
+        "frame_of_reference_uid": whole.text("FrameOfReferenceUID"),
+        "images_in_acquisition": whole.count("ImagesInAcquisition"),
+        "number_of_series_related_instances": whole.count("NumberOfSeriesRelatedInstances"),
+        "concatenation_uid": whole.text("ConcatenationUID"),
+        "in_concatenation_number": whole.count("InConcatenationNumber"),
+        "in_concatenation_total": whole.count("InConcatenationTotalNumber"),
+    }
+
+
+def _frames(whole: Reader, shared: tuple[Reader, ...]) -> tuple[Frame, ...]:
+    return tuple(
+        _frame(_macro_items((group,)), shared, whole) for group in whole.items("PerFrameFunctionalGroupsSequence")
     )
+
+
+def _frame(own: tuple[Reader, ...], shared: tuple[Reader, ...], whole: Reader) -> Frame:
+    """Flatten the functional group macros that place a frame (PS3.3 C.7.6.16.2, C.8.15.3)."""
+
+    def place(keyword: str) -> Reader:
+        return first_with((*own, *shared), keyword, whole)
+
+    return Frame(
+        image_position_patient=place("ImagePositionPatient").vector("ImagePositionPatient", 3),
+        image_orientation_patient=place("ImageOrientationPatient").vector("ImageOrientationPatient", 6),
+        pixel_spacing_mm=place("PixelSpacing").vector("PixelSpacing", 2),
+        frame_type=place("FrameType").codes("FrameType"),
+        convolution_kernel=place("ConvolutionKernel").text("ConvolutionKernel"),
+        stack_id=place("StackID").text("StackID"),
+        temporal_position=place("TemporalPositionIndex").integer("TemporalPositionIndex"),
+        acquisition_number=place("FrameAcquisitionNumber").integer("FrameAcquisitionNumber"),
+        phase_percent=place("NominalPercentageOfCardiacPhase").number("NominalPercentageOfCardiacPhase"),
+    )
+
+
+def _macro_items(groups: Sequence[Reader]) -> tuple[Reader, ...]:
+    return tuple(item for group in groups for macro in _MACROS for item in group.items(macro))
 
 
 def is_valid_uid(text: str) -> bool:
@@ -119,6 +235,11 @@ def is_ct(header: InstanceHeader) -> bool:
     return header.sop_class_uid in CT_CLASSES and header.modality in ("CT", "")
 
 
+def is_multi_frame(header: InstanceHeader) -> bool:
+    """Tell whether the instance is of a multi-frame CT class."""
+    return header.sop_class_uid in MULTI_FRAME_CLASSES
+
+
 def slice_count(header: InstanceHeader) -> int:
     """Give the number of slices in one CT instance: its frames, or 1."""
     return header.number_of_frames or 1
@@ -126,111 +247,38 @@ def slice_count(header: InstanceHeader) -> int:
 
 def to_json(header: InstanceHeader) -> dict[str, Any]:
     """Say a header in plain JSON values; ``from_json`` takes it back."""
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(header).items()}
+    values = {name: list(value) if isinstance(value, tuple) else value for name, value in vars(header).items()}
+    values["frames"] = [_told(frame) for frame in header.frames]
+    return values
 
 
 def from_json(values: Mapping[str, Any]) -> InstanceHeader:
     """Take a header back from plain JSON values; names that this version does not know are passed over."""
-    known = {field.name for field in fields(InstanceHeader)}
+    known = {each.name for each in fields(InstanceHeader)}
     arguments: dict[str, Any] = {name: _frozen(value) for name, value in values.items() if name in known}
+    arguments["frames"] = tuple(_frame_from(told) for told in values.get("frames", ()))
     return InstanceHeader(**arguments)
+
+
+def _told(frame: Frame) -> dict[str, Any]:
+    """Say what is known of a frame: hundreds of them stand in one row."""
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(frame).items() if value}
+
+
+def _frame_from(told: Mapping[str, Any]) -> Frame:
+    known = {each.name for each in fields(Frame)}
+    return Frame(**{name: _frozen(value) for name, value in told.items() if name in known})
 
 
 def _frozen(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
-def _shared_groups(dataset: Dataset) -> tuple[Dataset, ...]:
-    """List the items of the shared functional groups that describe every frame; empty for a single frame."""
-    groups = _sequence(dataset, "SharedFunctionalGroupsSequence")
-    return tuple(item for group in groups for macro in _SHARED_MACROS for item in _sequence(group, macro))
-
-
-def _sequence(dataset: Dataset, keyword: str) -> tuple[Dataset, ...]:
-    found = _value(dataset, keyword)
-    if not isinstance(found, Sequence) or isinstance(found, str | bytes):
-        return ()
-    return tuple(item for item in found if isinstance(item, Dataset))
-
-
-def _holder(places: Sequence[Dataset], keyword: str) -> Dataset:
-    """Give the first data set that has the attribute."""
-    return next((place for place in places if keyword in place), places[0])
-
-
-def _identity(dataset: Dataset, keyword: str) -> str:
-    uid = _printable(_value(dataset, keyword)).strip()
+def _identity(whole: Reader, keyword: str) -> str:
+    uid = whole.identifier(keyword)
     if not uid:
         raise CannotUnderstand(f"{keyword} is absent or malformed")
     if not is_valid_uid(uid):
         # The value is not shown: what stands where a UID belongs may be anything, also a name.
         raise CannotUnderstand(f"{keyword} is not a UID: 1 to 64 digits and single dots are allowed, got {len(uid)}")
     return uid
-
-
-def _value(dataset: Dataset, keyword: str) -> Any:
-    try:
-        return dataset.get(keyword)
-    except MALFORMED:
-        return None
-
-
-def _values(dataset: Dataset, keyword: str) -> list[Any]:
-    found = _value(dataset, keyword)
-    if found is None or found == "":
-        return []
-    return list(found) if isinstance(found, Sequence) and not isinstance(found, str | bytes) else [found]
-
-
-def _printable(value: Any) -> str:
-    """Write a value as text without control characters, which no database or page could show."""
-    if value is None:
-        return ""
-    try:
-        text = str(value)[:_LOOKED_AT]
-    except MALFORMED:
-        return ""
-    return text if text.isprintable() else "".join(filter(str.isprintable, text))
-
-
-def _texts(dataset: Dataset, keyword: str) -> tuple[str, ...]:
-    values = _values(dataset, keyword)[:_TEXT_VALUES]
-    return tuple(_printable(value).strip()[:_TEXT_CHARACTERS] for value in values)
-
-
-def _text(dataset: Dataset, keyword: str) -> str:
-    return "\\".join(_texts(dataset, keyword))[:_TEXT_CHARACTERS]
-
-
-def _numbers(values: Iterable[Any]) -> tuple[float, ...]:
-    """Convert all or none."""
-    try:
-        return tuple(float(value) for value in values)
-    except MALFORMED:
-        return ()
-
-
-def _vector(dataset: Dataset, keyword: str, size: int) -> tuple[float, ...]:
-    numbers = _numbers(_values(dataset, keyword)[: size + 1])
-    return numbers if len(numbers) == size and all(map(_is_possible_mm, numbers)) else ()
-
-
-def _is_possible_mm(number: float) -> bool:
-    return math.isfinite(number) and abs(number) <= _LARGEST_MM
-
-
-def _length(dataset: Dataset, keyword: str) -> float | None:
-    (length,) = _vector(dataset, keyword, 1) or (0.0,)
-    return length if length > 0 else None
-
-
-def _integer(dataset: Dataset, keyword: str) -> int | None:
-    numbers = _numbers(_values(dataset, keyword)[:2])
-    if len(numbers) != 1 or not math.isfinite(numbers[0]) or abs(numbers[0]) > _LARGEST_INTEGER:
-        return None
-    return int(numbers[0]) if numbers[0].is_integer() else None
-
-
-def _count(dataset: Dataset, keyword: str) -> int | None:
-    number = _integer(dataset, keyword)
-    return number if number is not None and number > 0 else None
