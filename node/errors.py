@@ -9,7 +9,8 @@
     │   └── CannotUnderstand     not a readable data set, or a UID that is none          0xC000
     ├── AssemblyError            the series is not a volume; never cured by trying again
     │   ├── NoImages  NotCT  TooFewSlices  MissingGeometry  MixedOrientation  MixedFrameOfReference
-    │   ├── MixedGeometry  MixedSeries  SliceGap  DuplicatePosition  UndecodableSlice  WrongRescale
+    │   ├── MixedGeometry  MixedSeries  MixedStudy  MixedPatient  SliceGap  DuplicatePosition  Interleaved
+    │   ├── UndecodableSlice  WrongRescale
     │   └── NotAxial  SpacingOutOfRange  TooLarge
     ├── AnalysisError            the volume cannot be analysed (carries the code of the refusal)
     ├── ResultError              a result object could not be made or is not valid
@@ -134,6 +135,18 @@ class MixedSeries(AssemblyError):
     code = "MIXED_SERIES"
 
 
+class MixedStudy(AssemblyError):
+    """The instances of one series name more than one study."""
+
+    code = "MIXED_STUDY"
+
+
+class MixedPatient(AssemblyError):
+    """The instances of one series are not of one person."""
+
+    code = "MIXED_PATIENT"
+
+
 class SliceGap(AssemblyError):
     """The distances between slices are not uniform: at least one slice is missing."""
 
@@ -144,6 +157,12 @@ class DuplicatePosition(AssemblyError):
     """Two slices stand at the same position."""
 
     code = "DUPLICATE_POSITION"
+
+
+class Interleaved(AssemblyError):
+    """Slices of several acquisitions lie between each other, and none of them is a volume alone."""
+
+    code = "INTERLEAVED"
 
 
 class UndecodableSlice(AssemblyError):

@@ -120,15 +120,69 @@ def test_fewer_frames_in_the_pixel_data_are_undecodable(volume: Volume) -> None:
         assemble([dataset])
 
 
-def test_two_phases_in_one_instance_are_duplicate_positions(volume: Volume) -> None:
-    with pytest.raises(errors.DuplicatePosition, match="9 position"):
-        assemble([enhanced(volume, [*range(9), *range(9)])])
+def test_frames_that_repeat_others_are_counted_once(volume: Volume) -> None:
+    series = assemble([enhanced(volume, [*range(9), *range(9)])])
+    assert np.array_equal(series.volume.hu, volume.hu)
+    assert series.notes == ("9 image(s) that repeat another one left out",)
 
 
-def test_concatenations_are_refused_by_name(volume: Volume) -> None:
-    first, second = enhanced(volume, [0, 1, 2, 3]), enhanced(volume, [4, 5, 6, 7, 8])
-    with pytest.raises(errors.MixedSeries, match="concatenations cannot"):
-        assemble([first, second])
+def test_two_phases_in_one_instance_that_nothing_tells_apart_are_refused(volume: Volume) -> None:
+    dataset = enhanced(volume, [*range(9), *range(9)])
+    pixels = np.frombuffer(dataset.PixelData, "<i2").copy()
+    pixels[len(pixels) // 2 + 40] += 30
+    dataset.PixelData = pixels.tobytes()
+    with pytest.raises(errors.DuplicatePosition, match="shows something else"):
+        assemble([dataset])
+
+
+def test_two_phases_in_one_instance_are_told_apart_by_their_time(volume: Volume) -> None:
+    dataset = enhanced(volume, [*range(9), *range(9)])
+    for number, frame in enumerate(dataset.PerFrameFunctionalGroupsSequence):
+        frame.FrameContentSequence = item(TemporalPositionIndex=1 + number // 9)
+    series = assemble([dataset])
+    assert np.array_equal(series.volume.hu, volume.hu)
+    assert "2 times (Temporal Position) in one series: the one of 9 slices is read" in series.notes[0]
+
+
+def parts_of(volume: Volume, concatenation: bool) -> list[Dataset]:
+    """The chest in three instances, as one concatenation or just as instances of one series."""
+    parts = [enhanced(volume, order) for order in ([6, 7, 8], [2, 0, 1], [3, 4, 5])]
+    for number, part in enumerate(parts, start=1):
+        part.SOPInstanceUID = seeded_uid(number, "part")
+        part.InstanceNumber = number
+        if concatenation:
+            part.ConcatenationUID = seeded_uid(0, "concatenation")
+            part.InConcatenationNumber, part.InConcatenationTotalNumber = number, 3
+            part.ConcatenationFrameOffsetNumber = 3 * (number - 1)
+    return parts
+
+
+@pytest.mark.parametrize("concatenation", [True, False], ids=["concatenation", "plain instances"])
+def test_several_instances_of_one_scan_are_joined_by_position(volume: Volume, concatenation: bool) -> None:
+    parts = parts_of(volume, concatenation)
+    series = assemble(parts)
+    assert np.array_equal(series.volume.hu, volume.hu)
+    assert [header.SOPInstanceUID for header in series.headers] == [parts[n].SOPInstanceUID for n in (1, 2, 0)]
+    assert [frame.frame_number for frame in series.frames] == [2, 3, 1, 1, 2, 3, 1, 2, 3]
+    assert series.frames[8].sop_instance_uid == parts[0].SOPInstanceUID
+    assert series.notes == ()
+
+
+def test_a_concatenation_that_lacks_its_last_part_is_refused(volume: Volume) -> None:
+    for lost in range(3):
+        parts = parts_of(volume, concatenation=True)
+        del parts[lost]
+        with pytest.raises(errors.SliceGap, match="1 of 3 instances of a concatenation are missing"):
+            assemble(parts)
+
+
+def test_a_localizer_instance_beside_a_volume_is_left_out(volume: Volume) -> None:
+    scout = enhanced(volume, [4])
+    scout.SOPInstanceUID = seeded_uid(9, "scout")
+    scout.ImageType = ["ORIGINAL", "PRIMARY", "LOCALIZER", "NONE"]
+    series = assemble([scout, *parts_of(volume, concatenation=False)])
+    assert np.array_equal(series.volume.hu, volume.hu)
+    assert series.notes == ("1 localizer image(s) in the series left out",)
 
 
 def test_localizer_frames_are_left_out(volume: Volume) -> None:
@@ -141,10 +195,10 @@ def test_localizer_frames_are_left_out(volume: Volume) -> None:
     assert series.frames[0].frame_number == 2
 
 
-def test_a_foreign_multi_frame_in_unspecified_units_is_refused(odd_dicom: Path) -> None:
+def test_a_foreign_multi_frame_of_three_slices_is_refused(odd_dicom: Path) -> None:
     path = odd_dicom / "dcmqi" / "segmentations" / "23x38x3" / "multiframe" / "mf.dcm"
     assert dcmread(path, stop_before_pixels=True).NumberOfFrames == 3
-    with pytest.raises(errors.WrongRescale, match="Rescale Type of frame 1 is 'US'"):
+    with pytest.raises(errors.TooFewSlices, match="3 slice"):
         assemble_files([path])
 
 

@@ -20,7 +20,7 @@ from node.series.completeness import (
     needs_look_at_lungs,
 )
 from node.series.geometry import common_normal, gaps, projections_mm, slice_positions_mm, spacing_of
-from node.series.instances import InstanceHeader, header_of
+from node.series.instances import Frame, InstanceHeader, header_of
 
 BEGAN = datetime(2026, 1, 5, 10, 0, tzinfo=UTC)
 QUIET_S, CAP_S = 60.0, 900.0
@@ -39,6 +39,7 @@ def slices(count: int = 20, distance_mm: float = 2.5, **attributes: object) -> l
                 instance_number=k + 1,
                 rows=512,
                 columns=512,
+                pixel_spacing_mm=(0.7, 0.7),
                 image_position_patient=(-180.0, -180.0, -300.0 + distance_mm * k),
                 image_orientation_patient=AXIAL,
                 frame_of_reference_uid="1.2.9",
@@ -153,9 +154,31 @@ def test_images_in_acquisition_is_never_believed() -> None:
 
 
 def test_a_multi_frame_object_is_complete_once_the_sender_has_let_go() -> None:
-    enhanced = slices(1, sop_class_uid=EnhancedCTImageStorage, number_of_frames=200, image_position_patient=())
+    enhanced = [multi_frame(1, range(200))]
     assert judged(snapshot(enhanced, end_slices_cut_lungs=None)).evidence is Evidence.EXPECTED_COUNT
     assert judged(snapshot(enhanced, association_open=True)).evidence is None
+
+
+def test_instances_of_a_concatenation_are_complete_when_none_is_missing() -> None:
+    parts = [
+        replace(
+            multi_frame(number, range(20 * number, 20 * number + 20)),
+            concatenation_uid="1.2.5",
+            in_concatenation_number=number + 1,
+            in_concatenation_total=4,
+        )
+        for number in range(4)
+    ]
+    assert judged(snapshot(parts)).evidence is Evidence.EXPECTED_COUNT
+    for lost in range(4):
+        assert judged(snapshot(parts[:lost] + parts[lost + 1 :])).evidence is None
+
+
+def multi_frame(number: int, places: range) -> InstanceHeader:
+    """An instance of several frames."""
+    frames = tuple(Frame((-180.0, -180.0, -300.0 + 2.5 * k), AXIAL, (0.7, 0.7)) for k in places)
+    (header,) = slices(1, sop_class_uid=EnhancedCTImageStorage, number_of_frames=len(frames), image_position_patient=())
+    return replace(header, sop_instance_uid=f"1.2.3.{number}", frames=frames)
 
 
 def test_an_object_that_is_no_ct_waits_for_quiet() -> None:

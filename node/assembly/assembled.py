@@ -37,7 +37,7 @@ class AssembledSeries:
         so that k grows with the projection of ImagePositionPatient on that normal.
     headers
         The source data sets without pixel data. Single-frame: one per slice, in slice order.
-        Multi-frame: one for the whole series.
+        Multi-frame: one per instance, in the order of their first slices.
     frames
         One per slice, in slice order.
     shifts_ji_px
@@ -45,6 +45,8 @@ class AssembledSeries:
         pixels of the source image. All zero unless gantry tilt was corrected.
     notes
         Plain sentences for the report, such as "gantry tilt of 12.0 degrees corrected".
+    warnings
+        Sentences that a reader of the result must know.
     """
 
     volume: Volume
@@ -52,6 +54,7 @@ class AssembledSeries:
     frames: tuple[SourceFrame, ...]
     shifts_ji_px: npt.NDArray[np.float64]
     notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     @property
     def series_instance_uid(self) -> str:

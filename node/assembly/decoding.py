@@ -21,7 +21,7 @@ from node.assembly.assembled import AssembledSeries
 from node.assembly.hounsfield import check_plausible, hu_table
 from node.assembly.layout import Layout, voxel_array
 from node.assembly.planes import Plane
-from node.errors import UndecodableSlice
+from node.errors import DuplicatePosition, UndecodableSlice
 from node.malformed import MALFORMED
 
 _CAUSE_CHARACTERS = 200  # of a decoder's message that is shown
@@ -51,9 +51,12 @@ def build(layout: Layout, sources: Sequence[Dataset | Path], threads: int) -> As
     Raises
     ------
     UndecodableSlice, WrongRescale
+    DuplicatePosition
+        An image stands where a slice stands, and shows something else.
     """
     hu = voxel_array(layout)
     _fill(hu, layout, _jobs(layout, sources, threads), threads)
+    _check_copies(hu, layout, sources)
     check_plausible(hu)
     return AssembledSeries(
         volume=Volume(hu, layout.grid.affine),
@@ -61,6 +64,7 @@ def build(layout: Layout, sources: Sequence[Dataset | Path], threads: int) -> As
         frames=tuple(plane.frame for plane in layout.planes),
         shifts_ji_px=layout.grid.shifts_ji_px,
         notes=layout.notes,
+        warnings=layout.warnings,
     )
 
 
@@ -94,6 +98,18 @@ def _fill(hu: npt.NDArray[np.int16], layout: Layout, jobs: Sequence[_Job], threa
             pass
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _check_copies(hu: npt.NDArray[np.int16], layout: Layout, sources: Sequence[Dataset | Path]) -> None:
+    """Raise ``DuplicatePosition`` if an image that stands where a slice stands is no copy of it."""
+    tables = lru_cache(_TABLES_KEPT)(hu_table)
+    for k, copy in layout.copies:
+        (bits,) = stored_frames(sources[copy.source], [copy])
+        if not np.array_equal(_untilted(tables(copy.stored)[bits], layout.grid.shifts_ji_px[k]), hu[k]):
+            raise DuplicatePosition(
+                f"{copy.place} stands where another image stands and shows something else, and no attribute tells "
+                "which belongs to the volume"
+            )
 
 
 def stored_frames(source: Dataset | Path, planes: Sequence[Plane]) -> Iterator[npt.NDArray[np.uint16]]:

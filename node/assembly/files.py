@@ -18,11 +18,13 @@ from node.assembly.assembled import AssembledSeries
 from node.assembly.attributes import text
 from node.assembly.decoding import build, stored_frames
 from node.assembly.hounsfield import hu_table
-from node.assembly.layout import check_one_ct_series, lay_out
+from node.assembly.layout import lay_out
 from node.assembly.limits import DEFAULT_LIMITS, AssemblyLimits
-from node.assembly.planes import is_ct_image, planes_of
-from node.errors import DuplicatePosition, MissingGeometry, NoImages, NotCT, UndecodableSlice
+from node.assembly.planes import is_ct_image, pixel_plane
+from node.errors import MissingGeometry, NoImages, NotCT, UndecodableSlice
 from node.malformed import MALFORMED
+from node.series.instances import header_of as instance_header
+from node.series.planes import read_planes
 
 # Two, so that one slice is read from disk while another is decoded. The decoders of pydicom 3.0 hold the
 # interpreter lock (measured: gdcm, pylibjpeg, pyjpegls), so that more threads only hold more slices.
@@ -80,13 +82,15 @@ def decode_slice_hu(path: Path) -> tuple[npt.NDArray[np.int16], tuple[float, flo
     header = _read_header(path, "the file")
     if header is None:
         raise NoImages("the file is not DICOM")
-    check_one_ct_series([header])
-    planes = planes_of(header, 0)
+    planes, strays = read_planes(0, instance_header(header))
+    if strays:
+        raise strays[0].cause
     if len(planes) != 1:
         raise MissingGeometry(f"the instance has {len(planes)} frames: a single-frame CT is expected")
     row_mm, column_mm = planes[0].spacing_ji_mm
-    bits = next(stored_frames(path, planes))
-    return hu_table(planes[0].stored)[bits], (row_mm, column_mm)
+    plane = pixel_plane(planes[0], header)
+    bits = next(stored_frames(path, [plane]))
+    return hu_table(plane.stored)[bits], (row_mm, column_mm)
 
 
 def _read_headers(paths: Sequence[Path]) -> tuple[list[_Instance], int]:
@@ -125,14 +129,14 @@ def _ct_images(instances: Sequence[_Instance], files: int) -> tuple[list[_Instan
 
 
 def _without_copies(images: Sequence[_Instance]) -> tuple[list[_Instance], int]:
-    """Keep one file per SOP Instance UID; raise ``DuplicatePosition`` if two files of one UID differ."""
-    kept: dict[str, _Instance] = {}
+    """Keep one of several equal files; where files of one SOP Instance UID differ, the pixels decide later."""
+    kept: dict[str, list[_Instance]] = {}
     for image in images:
-        first = kept.setdefault(text(image.header, "SOPInstanceUID"), image)
-        if first is not image and not filecmp.cmp(first.path, image.path, shallow=False):
-            number = text(image.header, "InstanceNumber")
-            raise DuplicatePosition(f"two files with one SOP Instance UID (instance number {number}) differ")
-    return list(kept.values()), len(images) - len(kept)
+        same = kept.setdefault(text(image.header, "SOPInstanceUID"), [])
+        if not any(filecmp.cmp(first.path, image.path, shallow=False) for first in same):
+            same.append(image)
+    unique = [image for same in kept.values() for image in same]
+    return unique, len(images) - len(unique)
 
 
 def _notes(not_dicom: int, others: Counter[str], copies: int) -> list[str]:

@@ -5,8 +5,8 @@ a file or the ledger. A series that is not proven complete is not incomplete: it
 
 Three kinds of knowledge, in this order:
 
-1. Proof, at once. Number of Series Related Instances (0020,1209) has been reached; or a multi-frame
-   object is here and the sender has let go; or the geometry leaves no slice to wait for.
+1. Proof, at once. Number of Series Related Instances (0020,1209) has been reached; or multi-frame
+   objects make one volume and the sender has let go; or the geometry leaves no slice to wait for.
    Images in Acquisition (0020,1002) is no proof: scanners count other series and lost slices in it.
 2. Quiet: nothing has arrived for ``quiet_s``.
 3. The cap: a study that keeps trickling in does not wait for ever.
@@ -18,8 +18,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from node.series.geometry import projections_mm, slice_positions_mm, spacing_of
-from node.series.instances import InstanceHeader, is_ct, slice_count
+from node.errors import AssemblyError
+from node.series.instances import InstanceHeader, is_ct, is_multi_frame, slice_count
+from node.series.placement import Placement, place
 
 MIN_PROVEN_SLICES = 8  # with fewer no view holds a chest, so no count and no geometry proves anything
 
@@ -125,10 +126,10 @@ def end_instances(headers: tuple[InstanceHeader, ...]) -> tuple[InstanceHeader, 
 
     None if the instances cannot be put in order.
     """
-    places = projections_mm(headers)
-    if not places:
+    placement = _volume(headers)
+    if placement is None:
         return None
-    return headers[places.index(min(places))], headers[places.index(max(places))]
+    return headers[placement.planes[0].source], headers[placement.planes[-1].source]
 
 
 def _proven(snapshot: SeriesSnapshot) -> Completeness | None:
@@ -140,9 +141,8 @@ def _proven(snapshot: SeriesSnapshot) -> Completeness | None:
         return Completeness(Evidence.EXPECTED_COUNT, f"all {expected} instances that the sender announced are here")
     if snapshot.association_open:
         return None
-    frames = [header.number_of_frames or 0 for header in headers]
-    if min(frames) >= MIN_PROVEN_SLICES:
-        return Completeness(Evidence.EXPECTED_COUNT, f"multi-frame, all {sum(frames)} frames are here")
+    if all(map(is_multi_frame, headers)) and (volume := _volume(headers)) is not None:
+        return Completeness(Evidence.EXPECTED_COUNT, f"multi-frame, all {len(volume.planes)} frames are here")
     if snapshot.end_slices_cut_lungs is False and _is_unbroken(snapshot):
         return Completeness(Evidence.GEOMETRY, _unbroken_reason(headers))
     return None
@@ -162,15 +162,22 @@ def _is_unbroken(snapshot: SeriesSnapshot) -> bool:
     headers = snapshot.headers
     if len(headers) < MIN_PROVEN_SLICES * max(snapshot.association_count, 1) or not all(map(is_ct, headers)):
         return False
-    kinds = {(header.frame_of_reference_uid, header.rows, header.columns) for header in headers}
-    return len(kinds) == 1 and spacing_of(slice_positions_mm(headers)).is_uniform
+    volume = _volume(headers)
+    return volume is not None and volume.is_whole
+
+
+def _volume(headers: tuple[InstanceHeader, ...]) -> Placement | None:
+    """Place the slices; None while they make no volume, because some have not come or never will."""
+    try:
+        return place(headers)
+    except AssemblyError:
+        return None
 
 
 def _unbroken_reason(headers: tuple[InstanceHeader, ...]) -> str:
-    spacing = spacing_of(slice_positions_mm(headers))
     return (
-        f"{len(headers)} slices every {spacing.distance_mm:.2f} mm without gap, lungs inside from top to bottom, "
-        "association released"
+        f"{len(headers)} slices every {place(headers).grid.slice_distance_mm:.2f} mm without gap, "
+        "lungs inside from top to bottom, association released"
     )
 
 
