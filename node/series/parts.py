@@ -211,10 +211,12 @@ def _without_strays(part: Part) -> Part:
     along = along_normal(part.ordered)
     run = on_one_grid(along, usual_distance(along) or 0.0)
     strays = sorted(set(range(len(along))) - set(run))
+    if len(strays) > max(_FEW, _SHARE_OF_STRAYS * len(along)) or len(run) < 2:
+        raise SliceGap("the slices are not uniformly spaced")
     distance_mm, first_mm = fitted(along[run])
     places_off = (along[strays] - first_mm) / distance_mm
     is_between = np.abs(places_off - np.rint(places_off)) * distance_mm > max(_OFF_GRID_MM, _OFF_GRID * distance_mm)
-    if len(strays) > max(_FEW, _SHARE_OF_STRAYS * len(along)) or not is_between.all():
+    if not is_between.all():
         raise SliceGap("the images that stand apart are slices of the same grid")
     places = {k: n for n, k in enumerate(run)}
     copies = tuple((places[k], plane) for k, plane in part.copies if k in places)
