@@ -77,8 +77,8 @@ def build_captures(
     for number, picture in enumerate(pictures, start=1):
         dataset = capture(picture.rgb, picture.title)
         dataset.BodyPartExamined = body_part(series)
-        add_lossy_history(dataset, series.headers[0])
         if picture.slice_index is None:
+            add_lossy_history(dataset, series.headers)
             dataset.SourceImageSequence = [source_item(item) for item in instance_references(series)]
         else:
             _place(dataset, series, picture, picture.slice_index)
@@ -127,6 +127,7 @@ def _place(dataset: Dataset, series: AssembledSeries, picture: CapturePicture, k
     dataset.SliceThickness = format_number_as_ds(plane.slice_thickness_mm)
     dataset.PatientOrientation = plane.patient_orientation
     add_frame_of_reference(dataset, series)
+    add_lossy_history(dataset, [series.header_of(k)])
     dataset.SourceImageSequence = [source_item(source_reference(series, k))]
 
 
