@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,7 @@ from node.malformed import MALFORMED
 from node.results.legal_values import legal_value
 
 _LETTERS = (("L", "R"), ("P", "A"), ("H", "F"))  # towards +x, -x, +y, -y, +z, -z (PS3.3 C.7.6.1.1.1)
+_UNREADABLE: Final[tuple[type[Exception], ...]] = (*MALFORMED, AssemblyError)
 _OBLIQUE_COSINE = 1e-2  # a direction with less than this (0.6 deg) along an axis does not name the axis
 
 
@@ -57,7 +59,7 @@ def source_plane(series: AssembledSeries, k: int) -> SourcePlane:
     """
     try:
         return _read_plane(series, k)
-    except (*MALFORMED, AssemblyError):
+    except _UNREADABLE:
         return _grid_plane(series, k)
 
 
@@ -101,7 +103,7 @@ def source_rescale(series: AssembledSeries, k: int) -> tuple[float, float]:
             numbers(values, keyword, 1, WrongRescale, f"slice {k}")[0]
             for keyword in ("RescaleSlope", "RescaleIntercept")
         )
-    except (*MALFORMED, AssemblyError) as error:
+    except _UNREADABLE as error:
         raise ResultError(
             f"the rescale values of slice {k} cannot be read from its source: {type(error).__name__}"
         ) from error
@@ -141,13 +143,12 @@ def _holder(series: AssembledSeries, k: int, group: str, keyword: str) -> Datase
     header, frame_number = series.header_of(k), series.frames[k].frame_number
     if frame_number is None:
         return header
-    own = header.PerFrameFunctionalGroupsSequence[frame_number - 1]
-    places = [
-        item
-        for place in (own, *(header.get("SharedFunctionalGroupsSequence") or []))
-        for item in place.get(group) or []
-    ]
-    return next((place for place in places if keyword in place), header)
+    groups = (
+        header.PerFrameFunctionalGroupsSequence[frame_number - 1],
+        *(header.get("SharedFunctionalGroupsSequence") or []),
+    )
+    items = [item for held in groups for item in held.get(group) or []]
+    return next((item for item in items if keyword in item), header)
 
 
 def _letters(direction: npt.NDArray[np.float64]) -> str:
