@@ -22,6 +22,7 @@ from node.results.forms import Kind
 from tests.accepted_messages import not_accepted
 from tests.all_kinds import SEGMENTATIONS, every_kind, write_objects
 from tests.conftest import skip_or_fail
+from tests.request_examples import ASKED
 from tests.result_examples import as_enhanced, encoded, example_findings
 
 
@@ -138,7 +139,8 @@ POOR_SOURCES = {
                       "LongitudinalTemporalInformationModified": b"REMOVED "},
 }  # fmt: skip
 SLOW = (Kind.PDF, *SEGMENTATIONS)  # to draw and to encode; the header of all kinds is written by one function
-WITH_PDF = ("nothing but UIDs", "no frame of reference", "description too long", "values of 64 characters", "lossy")
+WITH_PDF = ("nothing but UIDs", "no frame of reference", "description too long", "values of 64 characters", "lossy",
+            "several requests", "issuers", "a zone")  # fmt: skip
 
 
 def tool(name: str) -> str:
@@ -237,6 +239,16 @@ def test_a_poor_source_gives_valid_results(
     source = with_raw(series, POOR_SOURCES[poor])
     for dataset in everything(made_of(source, findings, tmp_path, () if poor in WITH_PDF else (Kind.PDF,))):
         assert dataset.StudyInstanceUID == source.study_instance_uid
+
+
+@pytest.mark.parametrize("asked", ASKED)
+def test_whatever_was_requested_the_results_are_valid(
+    series: AssembledSeries, findings: Findings, tmp_path: Path, asked: str
+) -> None:
+    source = with_raw(series, ASKED[asked])
+    for dataset in everything(made_of(source, findings, tmp_path, () if asked in WITH_PDF else (Kind.PDF,))):
+        assert dataset.AccessionNumber == source.headers[0].AccessionNumber
+        assert dataset.PatientID == source.headers[0].PatientID
 
 
 def test_an_enhanced_source_gives_valid_results(series: AssembledSeries, findings: Findings, tmp_path: Path) -> None:

@@ -10,7 +10,8 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import Enum
 from types import MappingProxyType
 from typing import Final
 
@@ -41,13 +42,21 @@ IDENTIFIERS: Final = frozenset(
 )
 
 
+class _Several(Enum):
+    """What becomes of more than one item."""
+
+    ALL = "each is copied"
+    FIRST = "one item may stand there, and each of them is right: the first is copied"
+    NONE = "one item may stand there, and which of them is meant cannot be known"
+
+
 @dataclass(frozen=True)
 class _Macro:
-    """What an item may hold; of each group in ``needs`` it must have one; ``is_single``: there may be one item."""
+    """What an item may hold; of each group in ``needs`` it must have one."""
 
     keywords: tuple[str, ...]
     needs: tuple[tuple[str, ...], ...]
-    is_single: bool = False
+    several: _Several = _Several.ALL
 
 
 _VALUES: Final = ("CodeValue", "LongCodeValue", "URNCodeValue")
@@ -55,9 +64,10 @@ _CODE: Final = _Macro(  # PS3.3 Table 8.8-1, without the context group, which sa
     (*_VALUES, "CodingSchemeDesignator", "CodingSchemeVersion", "CodeMeaning"),
     (_VALUES, ("CodingSchemeDesignator", "URNCodeValue"), ("CodeMeaning",)),
 )
-_ONE_CODE: Final = _Macro(_CODE.keywords, _CODE.needs, is_single=True)
+_FIRST_CODE: Final = replace(_CODE, several=_Several.FIRST)
+_ONE_CODE: Final = replace(_CODE, several=_Several.NONE)
 _DESIGNATORS: Final = ("LocalNamespaceEntityID", "UniversalEntityID")
-_AUTHORITY: Final = _Macro((*_DESIGNATORS, "UniversalEntityIDType"), (_DESIGNATORS,), is_single=True)  # Table 10-17
+_AUTHORITY: Final = _Macro((*_DESIGNATORS, "UniversalEntityIDType"), (_DESIGNATORS,), _Several.NONE)  # Table 10-17
 _FACILITY: Final = ("AssigningFacilitySequence",)
 _AGENCIES: Final = ("AssigningJurisdictionCodeSequence", "AssigningAgencyOrDepartmentCodeSequence")
 _QUALIFIERS: Final = ("UniversalEntityID", "IdentifierTypeCode", *_FACILITY, *_AGENCIES)
@@ -86,19 +96,19 @@ _MACROS: Final[Mapping[str, _Macro]] = MappingProxyType(
             (("PatientID",),),
         ),
         "IssuerOfPatientIDQualifiersSequence": _Macro(  # Table 10-18
-            (*_QUALIFIERS, "UniversalEntityIDType"), (_QUALIFIERS,), is_single=True
+            (*_QUALIFIERS, "UniversalEntityIDType"), (_QUALIFIERS,), _Several.NONE
         ),
         "RequestAttributesSequence": _Macro((*_REQUEST, *_STEP), ((*_REQUEST, *_STEP),)),
         "ReferencedRequestSequence": _Macro((*_REQUEST, *_ORDER), ((*_REQUEST, *_ORDER),)),
         "ReferencedStudySequence": _Macro(  # Table 10-11
             ("ReferencedSOPClassUID", "ReferencedSOPInstanceUID"),
             (("ReferencedSOPClassUID",), ("ReferencedSOPInstanceUID",)),
-            is_single=True,
+            _Several.NONE,
         ),
         "DeidentificationMethodCodeSequence": _CODE,
-        "ReasonForRequestedProcedureCodeSequence": _CODE,
+        "ReasonForRequestedProcedureCodeSequence": _FIRST_CODE,  # dciodvfy allows one, PS3.3 several
         "ScheduledProtocolCodeSequence": _CODE,
-        "RequestedProcedureCodeSequence": _ONE_CODE,
+        "RequestedProcedureCodeSequence": _FIRST_CODE,
         **dict.fromkeys(_AGENCIES, _ONE_CODE),
         **dict.fromkeys(
             (
@@ -178,9 +188,9 @@ def legal_items(
     read = [_item(item, described, terms) for item in element.value or []]
     items = [item for item, _ in read if _is_one(item, described)]
     is_changed = len(items) < len(read) or any(changed for _, changed in read)
-    if described.is_single and len(items) > 1:  # which of them is meant cannot be known, unless all say the same
+    if described.several is _Several.NONE and len(items) > 1:
         return (items[:1] if all(item == items[0] for item in items) else []), True
-    return items, is_changed
+    return items[:1] if described.several is _Several.FIRST else items, is_changed
 
 
 def item_of(dataset: Dataset, macro: str, terms: Sequence[str]) -> Dataset:
