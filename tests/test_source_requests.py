@@ -26,8 +26,7 @@ from tests.request_examples import (
     item,
     with_private,
 )
-from tests.result_examples import as_enhanced, example_findings, reread
-from tests.test_any_source import with_raw
+from tests.result_examples import as_enhanced, example_findings, reread, with_raw
 
 SLOW = ("SEG_LABELMAP", "SC_MULTI", "PDF")
 DOCUMENTS = ("SR", "KO")

@@ -16,8 +16,7 @@ from node.results.checks import check
 from node.results.forms import Kind
 from node.results.source_attributes import carried_over
 from tests.all_kinds import every_kind
-from tests.result_examples import CONTEXT, as_enhanced, encoded, example_findings, reread, with_headers
-from tests.test_any_source import with_raw
+from tests.result_examples import CONTEXT, as_enhanced, encoded, example_findings, reread, with_headers, with_raw
 
 CREATED = datetime(2026, 1, 5, 23, 30, 15, 250000, tzinfo=UTC)
 AT_NIGHT = replace(CONTEXT, created_at=CREATED)
