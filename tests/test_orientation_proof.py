@@ -199,7 +199,7 @@ def off(case: Case, point_lps: npt.ArrayLike) -> Vector:
     row, column = np.asarray(image.ImageOrientationPatient, dtype=float).reshape(2, 3)
     axes = np.stack([np.cross(row, column), column, row])
     rows_mm, columns_mm = (float(value) for value in image.PixelSpacing)
-    return np.abs(axes @ (np.asarray(point_lps) - BLOB_LPS)) / (SLICE_MM, rows_mm, columns_mm)
+    return np.asarray(np.abs(axes @ (np.asarray(point_lps) - BLOB_LPS)) / (SLICE_MM, rows_mm, columns_mm))
 
 
 def centre_of_lines(data: Sequence[float]) -> tuple[float, float]:
