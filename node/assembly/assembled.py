@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -36,8 +37,10 @@ class AssembledSeries:
         Slices ordered along the normal of the image plane (row direction x column direction),
         so that k grows with the projection of ImagePositionPatient on that normal.
     headers
-        The source data sets without pixel data. Single-frame: one per slice, in slice order.
-        Multi-frame: one per instance, in the order of their first slices.
+        The source data sets without pixel data, one per instance. Single-frame: one per slice, in
+        slice order. Multi-frame: one for the whole series, or several where it comes in
+        pieces, in the order of their first slices.
+        That of a slice is ``header_of(k)``.
     frames
         One per slice, in slice order.
     shifts_ji_px
@@ -65,6 +68,20 @@ class AssembledSeries:
     def study_instance_uid(self) -> str:
         """The Study Instance UID of the source."""
         return str(self.headers[0].StudyInstanceUID)
+
+    def header_of(self, k: int) -> Dataset:
+        """Give the header of the instance that slice ``k`` came from.
+
+        Raises
+        ------
+        LookupError
+            If there is no such slice, or none of the headers is of its instance.
+        """
+        return self._header_by_uid[self.frames[k].sop_instance_uid]
+
+    @cached_property
+    def _header_by_uid(self) -> dict[str, Dataset]:
+        return {str(header.SOPInstanceUID): header for header in self.headers}
 
     def source_point_ji(self, k: int, j: float, i: float) -> tuple[float, float]:
         """Give the (row, column) of a volume point in the pixels of the source image of slice ``k``."""

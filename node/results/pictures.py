@@ -35,6 +35,8 @@ from node.results.drawing import (
 )
 from node.results.labels import Mark, place_labels
 from node.results.language import say, translated
+from node.results.legal_values import legal_value
+from node.results.source_geometry import source_matrix
 
 SCALE_BAR_MM = 50
 _CONTOUR_PX, _CALIPER_PX, _LEADER_PX = 1.3, 1.0, 1.0  # thin: the edge of the nodule must stay visible
@@ -63,9 +65,7 @@ class SliceFrame:
     @property
     def source_shape(self) -> tuple[int, int]:
         """Rows and columns of the source image."""
-        header = self.series.headers[min(self.k, len(self.series.headers) - 1)]
-        _, rows, columns = self.series.volume.shape
-        return int(header.get("Rows", rows)), int(header.get("Columns", columns))
+        return source_matrix(self.series)
 
     def xy(self, points_ji: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """Map (N, 2) volume row, column on this slice to (N, 2) picture x, y from the outer corner."""
@@ -166,10 +166,12 @@ def edge_letters(volume: Volume) -> tuple[str, str, str, str]:
 
 def image_number(series: AssembledSeries, k: int, language: str = "en") -> str:
     """Give the number by which a viewer lists slice ``k``."""
-    source = series.frames[k]
-    if source.frame_number is not None:
-        return say(language, "frame {number}", number=source.frame_number)
-    number = series.headers[k].get("InstanceNumber")
+    frame = series.frames[k].frame_number
+    number = legal_value(series.header_of(k), "InstanceNumber")
+    if frame is not None and (number is None or len(series.headers) == 1):
+        return say(language, "frame {number}", number=frame)
+    if frame is not None:
+        return say(language, "image {number}, frame {frame}", number=number, frame=frame)
     if number is None:
         return say(language, "slice {number} of {count}", number=k + 1, count=len(series.frames))
     return say(language, "image {number}", number=number)
