@@ -398,3 +398,31 @@ def test_frames_of_several_instances_stand_at_their_places(name: str) -> None:
     frame = header.PerFrameFunctionalGroupsSequence[named.ReferencedFrameNumber - 1]
     flat.ImagePositionPatient = frame.PlanePositionSequence[0].ImagePositionPatient
     assert off(case, in_patient(flat, *centre_of_lines(line.GraphicData))).max() < 0.5
+
+
+@pytest.mark.parametrize("step", [2, 3])
+@pytest.mark.parametrize("name", ["rows L columns P files H", "rows A columns R files F", "tilt -22, prone"])
+def test_every_second_or_third_pixel_stands_at_its_place(name: str, step: int) -> None:
+    """A volume that holds a part of the pixels: what is said of it is said in the pixels of the source."""
+    whole = case_of(SCANS[name])
+    case = replace(whole, series=thinned(whole.series, step))
+    case = replace(case, findings=findings_of(case.series))
+    volume, long_axis = case.series.volume, case.nodule.measurement.long_axis
+    middle = volume.to_patient(np.mean([long_axis.start_kji, long_axis.end_kji], axis=0))
+    assert off(case, case.nodule.center_lps_mm).max() < step / 2
+    line = child(groups(build_report(case.series, case.findings, None, CONTEXT))[0], "Long Axis", "Source")
+    image = case.images[line.ContentSequence[0].ReferencedSOPSequence[0].ReferencedSOPInstanceUID]
+    assert np.allclose(in_patient(image, *centre_of_lines(line.GraphicData)), middle, atol=1e-3)
+    points = np.concatenate(list(voxels_of(build_segmentation(case.series, case.findings, CONTEXT), "Nodule 1")))
+    assert off(case, points.mean(axis=0)).max() < step / 2
+    picture = CapturePicture(drawn(case, case.k, 1), case.k, "Slice")
+    (capture,) = build_captures(case.series, [picture], CONTEXT)
+    assert (capture.Rows, capture.Columns) == (ROWS, COLUMNS)
+    row, column = peak(capture.pixel_array[..., 0])
+    assert off(case, in_patient(capture, column, row)).max() < step / 2 + 0.25
+
+
+def thinned(series: AssembledSeries, step: int) -> AssembledSeries:
+    affine = series.volume.affine.copy()
+    affine[:3, 1:3] *= step
+    return replace(series, volume=Volume(series.volume.hu[:, ::step, ::step].copy(), affine), pixel_step=step)

@@ -126,10 +126,9 @@ def _read_plane(series: AssembledSeries, k: int) -> SourcePlane:
 
 def _grid_plane(series: AssembledSeries, k: int) -> SourcePlane:
     volume = series.volume
-    _, rows_mm, columns_mm = volume.spacing_kji_mm
-    corner = volume.to_patient((k, *-series.shifts_ji_px[k]))
+    corner = volume.to_patient((k, *-series.shifts_ji_px[k] / series.pixel_step))
     orientation = np.concatenate([volume.directions[:, 2], volume.directions[:, 1]])
-    return SourcePlane(corner, orientation, (rows_mm, columns_mm), volume.spacing_kji_mm[0])
+    return SourcePlane(corner, orientation, series.source_spacing_ji_mm, volume.spacing_kji_mm[0])
 
 
 def _thickness_mm(series: AssembledSeries, measures: Dataset) -> float:
