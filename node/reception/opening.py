@@ -106,7 +106,7 @@ def opening_of(pdu: bytes) -> Opening:
 
 
 def title_of(field: bytes) -> str:
-    """Read an AE title as C programs do: to the first NUL, without blanks at its ends; ``?`` is what cannot be shown."""
+    """Read an AE title as C programs do: to the first NUL, without blanks at its ends; ``?`` is what is not shown."""
     text = field.split(b"\0", 1)[0].decode("latin-1").strip()
     return "".join(character if character.isprintable() else "?" for character in text)
 

@@ -22,12 +22,12 @@ from node.results.comparison import KnownNodule
 from node.results.context import ResultContext
 from node.results.forms import NOTICE_REPORT_KINDS, REPORT_KINDS, Kind
 from node.results.language import Language
-from node.results.legal_values import is_uid
 from node.results.notice import build_notice, orphan_header
 from node.results.picture_files import write_pictures
 from node.results.report_forms import fallback_report
 from node.results.report_html import build_html
 from node.results.report_json import report_of
+from node.series.instances import is_valid_uid
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,7 +112,7 @@ def notice_bundle(
     # Another reason is another notice: it must not come under the UID of the first.
     identity = hashlib.sha256(f"{context.input_digest}|{code}|{reason}".encode()).hexdigest()
     context = replace(context, input_digest=identity)
-    named = [header for header in headers if is_uid(str(header.get("StudyInstanceUID", "")))]
+    named = [header for header in headers if is_valid_uid(str(header.get("StudyInstanceUID", "")))]
     sources = named or [orphan_header(context)]
     report, page = build_notice(sources, code, reason, context)
     made = {Kind.NOTICE: [report], Kind.NOTICE_SC: [page]}
