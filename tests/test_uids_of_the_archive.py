@@ -4,27 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
 
-import numpy as np
 import pytest
 from pydicom import Dataset, dcmread
+from pydicom.uid import UID
 
-from models.findings import Findings, Lungs
 from node.analysis.analyser import Analyser
+from node.analysis.choice import ModelChoice
 from node.assembly.assemble import assemble
-from node.assembly.assembled import AssembledSeries
 from node.errors import ResultError
 from node.job import Job
 from node.pipeline import process
-from node.results.bundle import Bundle, notice_bundle
 from node.results.checks import check
 from node.results.forms import Kind
 from node.results.legal_values import legal_value
 from node.series.instances import is_valid_uid
 from tests.all_kinds import every_kind
-from tests.result_examples import CONTEXT, SHAPE, SPACING_MM, encoded, example_findings
+from tests.result_examples import SHAPE, SPACING_MM, encoded, example_findings
 from training.phantom_dicom import ct_datasets, write_series
 from training.phantom_small import small_phantom
 
@@ -131,7 +130,55 @@ def test_what_reception_takes_is_legal_in_results() -> None:
 def test_our_own_uids_are_exact_whatever_the_source_has() -> None:
     source = assemble(archived(VARIANTS["study"]))
     (report,) = every_kind(source, example_findings(source.volume, 1))[Kind.SR]
-    report.SOPInstanceUID = report.file_meta.MediaStorageSOPInstanceUID = "1.02.3"
+    report.SOPInstanceUID = report.file_meta.MediaStorageSOPInstanceUID = UID("1.02.3")
 
     with pytest.raises(ResultError, match="is no UID"):
         check([report], source.headers)
+
+
+@pytest.fixture(scope="module")
+def analyser() -> Analyser:
+    return Analyser.create("cpu", None, ModelChoice(Path("none"), lungs="rules", detector="rules", malignancy=None))
+
+
+def job_on(files: tuple[Path, ...], output: Path) -> Job:
+    return Job(files, output, "0" * 64, datetime(2026, 1, 5, tzinfo=UTC), "1", "TEST")
+
+
+@pytest.mark.parametrize("refusal", [None, ("NO_SUITABLE_SERIES", "a reason")])
+def test_report_and_notice_stand_in_the_study_of_the_archive(
+    analyser: Analyser, tmp_path: Path, refusal: tuple[str, str] | None
+) -> None:
+    uids = VARIANTS["all of them"]
+    files = tuple(write_series(archived(uids), tmp_path / "in"))
+
+    bundle = process(replace(job_on(files, tmp_path / "out"), refusal=refusal), analyser)
+
+    assert bundle.code == (refusal[0] if refusal else None)
+    assert bundle.report["study_instance_uid"] == uids.study
+    assert bundle.report["series_instance_uid"] == uids.series
+    assert {str(dataset.StudyInstanceUID) for _, dataset in bundle.objects} == {uids.study}
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no DICOM at all", bytes(132) + b"DICM"])
+@pytest.mark.parametrize("refusal", [None, ("SLICE_GAP", "a gap")])
+def test_nothing_is_made_for_a_study_that_no_file_names(
+    analyser: Analyser, tmp_path: Path, content: bytes | None, refusal: tuple[str, str] | None
+) -> None:
+    path = tmp_path / "damaged.dcm"
+    if content is not None:
+        path.write_bytes(content)
+
+    with pytest.raises(ResultError, match="nothing is sent"):
+        process(replace(job_on((path,), tmp_path / "out"), refusal=refusal), analyser)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_study_uid_that_no_archive_can_have_gives_nothing_even_where_a_notice_may_stand_alone(
+    analyser: Analyser, tmp_path: Path
+) -> None:
+    files = tuple(write_series(archived(Uids(study="1.2.A.3")), tmp_path / "in"))
+    job = replace(job_on(files, tmp_path / "out"), refusal=("SLICE_GAP", "a gap"), may_stand_alone=True)
+
+    with pytest.raises(ResultError, match="nothing is sent"):
+        process(job, analyser)

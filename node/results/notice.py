@@ -57,7 +57,7 @@ def build_notice(headers: Sequence[Dataset], code: str, reason: str, context: Re
     """
     identity = next((h for h in headers if is_valid_uid(str(h.get("StudyInstanceUID", "")))), None)
     if identity is None:
-        raise ResultError("no notice: none of the headers has a StudyInstanceUID")
+        raise ResultError("no file that can be read has a StudyInstanceUID: nothing can be filed, and nothing is sent")
     is_orphan = identity.StudyInstanceUID == context.uid(*_ORPHAN_STUDY)
     source, evidence = carried_over(identity), _evidence(headers, str(identity.StudyInstanceUID))
     said = {language: notice_sentences(code, reason, is_orphan, language) for language in Language}
