@@ -24,6 +24,7 @@ _HEAD_BYTES = 6  # type, reserved, length of what follows
 _REQUEST = 0x01  # PS3.8 Table 9-11
 _SHORTEST, _LONGEST = 68, 1 << 20  # bytes that follow the head; 128 contexts of 30 transfer syntaxes are 270 kB
 _VERSION_1 = 0x0001  # "only bit 0 shall be tested"
+UNDECODABLE = (*MALFORMED, AssertionError)  # what pynetdicom raises; it asserts lengths
 _NO_TITLE = b"?"  # what pynetdicom gets for a blank title, which it has no form for
 _OTHER_PROTOCOLS = {
     b"\x16\x03": "a TLS handshake; this port takes DICOM without TLS",
@@ -79,7 +80,8 @@ def read_opening(source: Source) -> Opening:
     try:
         body = source.recv(length)
     except OSError as error:
-        raise NoAssociation(f"the connection was lost within the A-ASSOCIATE-RQ PDU ({_why(error)})") from None
+        why = error.strerror or type(error).__name__
+        raise NoAssociation(f"the rest of the A-ASSOCIATE-RQ PDU did not come ({why})") from None
     if len(body) < length:
         raise NoAssociation(f"the connection was closed after {len(body)} of {length} bytes of the A-ASSOCIATE-RQ PDU")
     return opening_of(bytes(head + body))
@@ -96,7 +98,7 @@ def opening_of(pdu: bytes) -> Opening:
         request = A_ASSOCIATE_RQ()
         request.decode(bytes(plain))
         primitive = request.to_primitive()
-    except MALFORMED as error:
+    except UNDECODABLE as error:
         raise NoAssociation(f"the A-ASSOCIATE-RQ PDU cannot be decoded ({type(error).__name__})") from None
     if not primitive.presentation_context_definition_list:
         raise NoAssociation("the A-ASSOCIATE-RQ PDU proposes no presentation context")
@@ -134,7 +136,3 @@ def _head(source: Source) -> bytearray:
 def _field(title: str) -> bytes:
     """Write a title in a way that pynetdicom takes."""
     return (title.encode("ascii", "replace").replace(b"\\", b"?") or _NO_TITLE).ljust(CALLED.stop - CALLED.start)
-
-
-def _why(error: OSError) -> str:
-    return error.strerror or type(error).__name__

@@ -20,9 +20,8 @@ from typing import Any
 from pynetdicom.dul import DULServiceProvider
 from pynetdicom.pdu import A_ASSOCIATE_AC
 
-from node.malformed import MALFORMED
 from node.reception.dimse import COMMAND, LAST, LONGEST_COMMAND, InvalidPdu
-from node.reception.opening import ECHOED, NoAssociation, NothingSaid, Opening, read_opening
+from node.reception.opening import ECHOED, UNDECODABLE, NoAssociation, NothingSaid, Opening, read_opening
 from node.reception.peers import RefusalCode
 
 logger = logging.getLogger(__name__)
@@ -132,7 +131,7 @@ class StreamingProvider(DULServiceProvider):
             self.event_queue.put(_CLOSED)
         except InvalidPdu as error:
             self._abort(str(error))
-        except MALFORMED as error:
+        except UNDECODABLE as error:
             self._abort(f"a PDU that cannot be decoded ({type(error).__name__})")
 
     def _abort(self, cause: str) -> None:
