@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+from node.ledger.records import RefusalRecord
 from node.reception.inbox import Inbox
 from node.reception.instance_store import InstanceStore
 from node.reception.scp import Receiver, ReceptionSettings
@@ -43,9 +44,7 @@ class MemoryLedger:
             self.digests[header.sop_instance_uid] = sha256
             self.paths[header.sop_instance_uid] = path
 
-    def record_refusal(
-        self, *, sop_instance_uid: str, calling_ae_title: str, code: str, status: int, message: str, at: datetime
-    ) -> None:
+    def record_refusal(self, refusal: RefusalRecord) -> None:
         """Refusals are the sender's business here: it has the status."""
 
 

@@ -45,6 +45,8 @@ class Job:
         JSON file of what the headers do not know of the patient; it need not exist.
     prior_report
         JSON or DICOM file of a prior report, whose nodules keep their tracking UIDs; it need not exist.
+    may_stand_alone
+        Where no file is DICOM, make a notice in a study of its own. Never for what is sent: no archive has that study.
     tracked
         Nodules of the last report on this very series; a prior report that is handed in goes before them.
     """
@@ -65,6 +67,7 @@ class Job:
     prior_report: Path | None = None
     tracked: tuple[TrackedNodule, ...] = ()
     refusal: tuple[str, str] | None = None
+    may_stand_alone: bool = False
     predecessor: PredecessorReport | None = None
 
 

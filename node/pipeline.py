@@ -24,6 +24,7 @@ from node.results.bundle import Bundle, analysed_bundle, notice_bundle, write_bu
 from node.results.comparison import known_nodules
 from node.results.context import ResultContext
 from node.results.forms import NOTICE_REPORT_KINDS, REPORT_KINDS
+from node.results.notice import orphan_header
 from node.results.prior_documents import supplied_prior
 from node.results.tracking import with_tracking
 
@@ -36,14 +37,15 @@ def process(job: Job, analyser: Analyser, clock: Callable[[], float] = time.perf
     Raises
     ------
     ResultError
-        Not even a notice can be made, or a result is not valid; nothing was written.
+        Not even a notice can be made, none can be filed in the study that it belongs to, or a result is not valid;
+        nothing was written.
     OSError
         The output folder cannot be written.
     """
     supplied = supplied_facts(job.patient_facts)
     context = _context(job, analyser, supplied)
     if job.refusal:
-        bundle = notice_bundle(readable_headers(job.files), *job.refusal, context, job.kinds)
+        bundle = _refused(job, *job.refusal, context)
     else:
         bundle = _analysed_or_refused(job, analyser, (context, supplied), clock)
     for sentence in bundle.left_out:
@@ -73,9 +75,9 @@ def _analysed_or_refused(
         assembly_s = clock() - began
         findings = analyser.analyse(series.volume, joined_facts(patient_facts(series.headers[0]), supplied.facts))
     except AssemblyError as error:
-        return notice_bundle(readable_headers(job.files), error.code, str(error), context, job.kinds)
+        return _refused(job, error.code, str(error), context)
     except AnalysisError as error:
-        return notice_bundle(readable_headers(job.files), error.reason_code, str(error), context, job.kinds)
+        return _refused(job, error.reason_code, str(error), context)
     prior = supplied_prior(job.prior_report, series)
     frame_of_reference_uid = str(series.headers[0].get("FrameOfReferenceUID") or "")
     context = with_tracking(context, findings.nodules, prior.nodules or job.tracked, frame_of_reference_uid)
@@ -85,6 +87,14 @@ def _analysed_or_refused(
         warnings=(*findings.warnings, *supplied.warnings, *prior.warnings),
     )
     return analysed_bundle(series, timed, context, kinds=job.kinds, neighbours=job.neighbours, clock=clock)
+
+
+def _refused(job: Job, code: str, reason: str, context: ResultContext) -> Bundle:
+    """Make the notice, in the study of the files; in one of its own only where that is allowed and no file is DICOM."""
+    headers = readable_headers(job.files)
+    if not headers and job.may_stand_alone:
+        headers = (orphan_header(context),)
+    return notice_bundle(headers, code, reason, context, job.kinds)
 
 
 def _context(job: Job, analyser: Analyser, supplied: SuppliedFacts) -> ResultContext:

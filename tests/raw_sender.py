@@ -19,6 +19,7 @@ from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.pdu import P_DATA_TF
 
 from node.errors import LedgerError
+from node.ledger.records import RefusalRecord
 from node.reception.inbox import Inbox
 from node.reception.instance_store import InstanceStore
 from node.reception.scp import Receiver, ReceptionSettings
@@ -47,10 +48,10 @@ class MemoryLedger:
                 raise LedgerError("the ledger cannot be written: test")
             self.rows[header.sop_instance_uid] = {**row, "header": header}
 
-    def record_refusal(self, **row: Any) -> None:
+    def record_refusal(self, refusal: RefusalRecord) -> None:
         if self.fails:
             raise LedgerError("the ledger cannot be written: test")
-        self.refusals.append(row)
+        self.refusals.append(vars(refusal))
 
 
 class Node:

@@ -99,6 +99,7 @@ def _job(found: FolderScan, output: Path, settings: Settings) -> Job:
         known_nodules=settings.results.known_nodules,
         patient_facts=facts_file(settings.analysis.patient_facts, study_uid),
         prior_report=prior_file(settings.results.prior_reports, study_uid),
+        may_stand_alone=True,
     )
     if uid is None:
         return replace(job, refusal=(NoImages.code, f"no DICOM image in the folder ({found.other_files} other files)"))

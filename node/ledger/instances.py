@@ -8,7 +8,9 @@ from sqlalchemy import Connection, Engine, bindparam, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from node.errors import LedgerError
-from node.ledger.schema import instances, refusals, series
+from node.ledger.records import RefusalCount, RefusalRecord
+from node.ledger.refusals import add_refusal, refusal_summary
+from node.ledger.schema import instances, series
 from node.ledger.transitions import move
 from node.series.instances import InstanceHeader, from_json, to_json
 from node.series.states import SeriesEvent, SeriesState
@@ -90,23 +92,18 @@ class InstanceLedger:
         except SQLAlchemyError as error:
             raise LedgerError(f"the ledger cannot be written: {type(error).__name__}") from None
 
-    def record_refusal(
-        self, *, sop_instance_uid: str, calling_ae_title: str, code: str, status: int, message: str, at: datetime
-    ) -> None:
-        """Note that an instance was refused, and why."""
-        row = {
-            "sop_instance_uid": sop_instance_uid[:64],
-            "calling_ae_title": calling_ae_title[:16],
-            "code": code,
-            "status": status,
-            "message": message,
-            "at": at,
-        }
+    def record_refusal(self, refusal: RefusalRecord) -> None:
+        """Note that an instance or an association was turned away, and why."""
         try:
             with self._engine.begin() as connection:
-                connection.execute(insert(refusals).values(row))
+                add_refusal(connection, refusal)
         except SQLAlchemyError as error:
             raise LedgerError(f"the ledger cannot be written: {type(error).__name__}") from None
+
+    def refusals(self) -> tuple[RefusalCount, ...]:
+        """Count what was turned away in the last months, by sender and reason, the last one first."""
+        with self._engine.connect().execution_options(read_only=True) as connection:
+            return refusal_summary(connection)
 
     def headers(self, series_instance_uid: str) -> tuple[InstanceHeader, ...]:
         """Give the headers of a series in order of arrival."""

@@ -135,3 +135,38 @@ class DeliveryRecord:
     status: int | None
     message: str | None
     rung: int | None = None
+
+
+@dataclass(frozen=True)
+class RefusalRecord:
+    """An instance or an association that was turned away.
+
+    Parameters
+    ----------
+    calling_ae_title, address
+        Who sent it; the title is empty where none was said.
+    status
+        DIMSE status of the answer; None for an association.
+    sop_instance_uid
+        As announced; None for an association.
+    """
+
+    calling_ae_title: str
+    address: str
+    code: str
+    message: str
+    at: datetime
+    status: int | None = None
+    sop_instance_uid: str | None = None
+
+
+@dataclass(frozen=True)
+class RefusalCount:
+    """How often one sender was turned away for one reason; ``message`` is the last one."""
+
+    calling_ae_title: str
+    address: str
+    code: str
+    count: int
+    last_at: datetime
+    message: str

@@ -1,7 +1,7 @@
 """The tables of the ledger. Times are UTC; UIDs and coded reasons only, no patient attributes.
 
 instances 1-n series 1-n analyses 1-n results 1-n deliveries
-refusals, events: what was turned away, and every change of state
+refusals, refusal_counts, events: what was turned away, how often and whose it was, and every change of state
 vault: who stands behind a pseudonym, sealed with a key that is not in the database
 """
 
@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import (
     JSON,
     Column,
+    Date,
     DateTime,
     Dialect,
     Float,
@@ -142,6 +143,19 @@ refusals = Table(
     Column("status", Integer, nullable=False),
     Column("message", Text, nullable=False),
     Column("at", UtcDateTime, nullable=False),
+)
+
+# One row for each sender, reason and day: a flood adds to a number, not to the table.
+refusal_counts = Table(
+    "refusal_counts",
+    metadata,
+    Column("day", Date, primary_key=True),  # UTC
+    Column("calling_ae_title", String(16), primary_key=True),
+    Column("address", String(64), primary_key=True),
+    Column("code", String(64), primary_key=True),
+    Column("count", Integer, nullable=False),
+    Column("message", Text, nullable=False),  # the last one
+    Column("last_at", UtcDateTime, nullable=False),
 )
 
 events = Table(

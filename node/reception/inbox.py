@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from node.errors import ContentConflict, DataSetMismatch, LedgerError, OutOfResources, ReceptionError
+from node.errors import ContentConflict, DataSetMismatch, LedgerError, OutOfResources
+from node.ledger.records import RefusalRecord
 from node.reception.headers import read_header
 from node.reception.incoming import IncomingInstance
 from node.reception.instance_store import InstanceStore
@@ -49,10 +50,8 @@ class InstanceLedger(Protocol):
     ) -> None:
         """Add the row of one instance."""
 
-    def record_refusal(
-        self, *, sop_instance_uid: str, calling_ae_title: str, code: str, status: int, message: str, at: datetime
-    ) -> None:
-        """Note that an instance was refused, and why."""
+    def record_refusal(self, refusal: RefusalRecord) -> None:
+        """Note that an instance or an association was turned away, and why."""
 
 
 @dataclass(frozen=True)
@@ -98,18 +97,10 @@ class Inbox:
         if is_new:
             self._on_arrival(header)
 
-    def refuse(self, received: ReceivedInstance, error: ReceptionError) -> None:
-        """Record a refusal; the sender gets its status also when the ledger cannot be written."""
-        announcement = received.incoming.announcement
+    def note_refusal(self, refusal: RefusalRecord) -> None:
+        """Record what was turned away; the sender gets its answer also when the ledger cannot be written."""
         try:
-            self._ledger.record_refusal(
-                sop_instance_uid=announcement.sop_instance_uid,
-                calling_ae_title=announcement.calling_ae_title,
-                code=error.code,
-                status=error.status,
-                message=str(error),
-                at=received.received_at,
-            )
+            self._ledger.record_refusal(refusal)
         except LedgerError as failure:
             logger.error("a refusal could not be recorded: %s", failure)
 
