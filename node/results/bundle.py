@@ -87,7 +87,7 @@ def analysed_bundle(
         Structured report or segmentation is not valid, or no form of the report is: nothing may be sent.
     """
     began = clock()
-    context = _in_zone_of(series.headers[0], context)
+    context = _in_zone_of(series.headers, context)
     bench = Bench(series, findings, context, neighbours)
     made, left_out = _sendable(_made(bench, kinds), bench.primary(), series.headers)
     _require_one_of(REPORT_KINDS, kinds, made)
@@ -116,7 +116,7 @@ def notice_bundle(
     identity = hashlib.sha256(f"{context.input_digest}|{code}|{reason}".encode()).hexdigest()
     context = replace(context, input_digest=identity)
     sources = [header for header in headers if is_valid_uid(str(header.get("StudyInstanceUID", "")))]
-    context = _in_zone_of(sources[0], context) if sources else context
+    context = _in_zone_of(sources, context)
     report, page = build_notice(sources, code, reason, context)
     made = {Kind.NOTICE: [report], Kind.NOTICE_SC: [page]}
     made |= {kind: [fallback_report(report, kind, context)] for kind in NOTICE_REPORT_KINDS if kind not in made}
@@ -134,9 +134,9 @@ def notice_bundle(
     )
 
 
-def _in_zone_of(header: Dataset, context: ResultContext) -> ResultContext:
+def _in_zone_of(headers: Sequence[Dataset], context: ResultContext) -> ResultContext:
     """Tell the time in the zone of the source, on pages and in report.json as in the objects."""
-    return replace(context, created_at=carried_over(header).local(context.created_at))
+    return replace(context, created_at=carried_over(headers[0]).local(context.created_at)) if headers else context
 
 
 def _made(bench: Bench, kinds: Collection[str]) -> dict[Kind, list[Dataset]]:
