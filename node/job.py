@@ -45,6 +45,13 @@ class Job:
         JSON file of what the headers do not know of the patient; it need not exist.
     prior_report
         JSON or DICOM file of a prior report, whose nodules keep their tracking UIDs; it need not exist.
+    notice
+        Make a notice if the series cannot be read; without it only the reason is answered, because another series
+        of the study is tried next.
+    tried
+        Other series of the study that were tried in vain; the notice says so.
+    notes, warnings
+        Sentences for the report on the choice of the series and on what lay beside it.
     tracked
         Nodules of the last report on this very series; a prior report that is handed in goes before them.
     """
@@ -65,6 +72,10 @@ class Job:
     prior_report: Path | None = None
     tracked: tuple[TrackedNodule, ...] = ()
     refusal: tuple[str, str] | None = None
+    notice: bool = True
+    tried: int = 0
+    notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
     predecessor: PredecessorReport | None = None
 
 
@@ -87,6 +98,8 @@ def job_from_json(values: dict[str, Any]) -> Job:
             **values,
             "files": tuple(map(Path, values["files"])),
             "kinds": tuple(values["kinds"]),
+            "notes": tuple(values["notes"]),
+            "warnings": tuple(values["warnings"]),
             "language": Language(values["language"]),
             "output": Path(values["output"]),
             "created_at": datetime.fromisoformat(values["created_at"]),
