@@ -122,9 +122,9 @@ def test_what_names_no_part_says_nothing(text: str) -> None:
 
 
 def test_what_is_written_for_the_series_is_believed_before_the_study() -> None:
-    study = {"body_part_examined": "CHEST", "study_description": "CT Thorax/Abdomen"}
-    abdomen = replace(PLAIN, series_description="Abdomen 1.0", **study)
-    thorax = replace(PLAIN, series_instance_uid="1.2.2", series_number=3, series_description="Thorax 1.0", **study)
+    of_study = replace(PLAIN, body_part_examined="CHEST", study_description="CT Thorax/Abdomen")
+    abdomen = replace(of_study, series_description="Abdomen 1.0")
+    thorax = replace(of_study, series_instance_uid="1.2.2", series_number=3, series_description="Thorax 1.0")
     assert select([abdomen, thorax], RULES).candidates == ("1.2.2", "1.2.1")
     neck = replace(PLAIN, body_part_examined="NECK", study_description="CT NECK CHEST")
     unnamed = replace(PLAIN, series_instance_uid="1.2.2", series_number=3, study_description="CT NECK CHEST")

@@ -35,7 +35,9 @@ def receive_study(node: Node) -> None:
 
 
 def states(node: Node) -> list[SeriesState]:
-    return [record.state for record in node.ledger.series.of_study("1.2")]
+    """In the order of the UIDs: a late slice changes the order of arrival."""
+    records = node.ledger.series.of_study("1.2")
+    return [record.state for record in sorted(records, key=lambda record: record.series_instance_uid)]
 
 
 def sent(node: Node) -> list[str]:
