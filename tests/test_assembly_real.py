@@ -15,6 +15,7 @@ from node import errors
 from node.assembly.assembled import AssembledSeries
 from node.assembly.files import assemble_files, decode_slice_hu
 from node.assembly.limits import AssemblyLimits
+from node.series.limits import PlacementLimits
 
 
 def files_of(folder: Path) -> list[Path]:
@@ -125,7 +126,7 @@ def test_three_slices_of_another_project_need_a_lower_limit(odd_dicom: Path) -> 
     files = sorted((odd_dicom / "dcmqi" / "segmentations" / "ct-3slice").glob("*.dcm"))
     with pytest.raises(errors.TooFewSlices, match=r"3 slice\(s\)"):
         assemble_files(files)
-    assert assemble_files(files, AssemblyLimits(min_slices=3)).volume.shape == (3, 512, 512)
+    assert assemble_files(files, AssemblyLimits(PlacementLimits(min_slices=3))).volume.shape == (3, 512, 512)
 
 
 def test_every_odd_file_alone_is_a_named_error(odd_dicom: Path) -> None:

@@ -18,12 +18,11 @@ from node.assembly.assembled import AssembledSeries
 from node.assembly.attributes import text
 from node.assembly.decoding import build, stored_frames
 from node.assembly.hounsfield import hu_table
-from node.assembly.layout import lay_out
+from node.assembly.layout import instance_headers, lay_out
 from node.assembly.limits import DEFAULT_LIMITS, AssemblyLimits
 from node.assembly.planes import is_ct_image, pixel_plane
 from node.errors import MissingGeometry, NoImages, NotCT, UndecodableSlice
 from node.malformed import MALFORMED
-from node.series.instances import header_of as instance_header
 from node.series.planes import read_planes
 
 # Two, so that one slice is read from disk while another is decoded. The decoders of pydicom 3.0 hold the
@@ -82,9 +81,10 @@ def decode_slice_hu(path: Path) -> tuple[npt.NDArray[np.int16], tuple[float, flo
     header = _read_header(path, "the file")
     if header is None:
         raise NoImages("the file is not DICOM")
-    planes, strays = read_planes(0, instance_header(header))
-    if strays:
-        raise strays[0].cause
+    read, strays = instance_headers([header])
+    planes, unplaced = read_planes(0, read[0]) if read else ([], [])
+    for stray in (*strays, *unplaced):
+        raise stray.cause
     if len(planes) != 1:
         raise MissingGeometry(f"the instance has {len(planes)} frames: a single-frame CT is expected")
     row_mm, column_mm = planes[0].spacing_ji_mm

@@ -67,7 +67,7 @@ def lay_out(headers: Sequence[Dataset], limits: AssemblyLimits) -> Layout:
     """
     _check_one_series(headers)
     check_one_person(headers)
-    read, strays = _read(headers)
+    read, strays = instance_headers(headers)
     sources = list(read)
     placement = place(list(read.values()), limits.placement, strays)
     _check_size(placement, limits)
@@ -83,8 +83,8 @@ def _check_one_series(headers: Sequence[Dataset]) -> None:
         raise MixedSeries(f"the images have {len(found)} different SeriesInstanceUID ({sizes} images){empty}")
 
 
-def _read(headers: Sequence[Dataset]) -> tuple[dict[int, InstanceHeader], list[Stray]]:
-    """Read the headers by their index; one without its identity is a stray."""
+def instance_headers(headers: Sequence[Dataset]) -> tuple[dict[int, InstanceHeader], list[Stray]]:
+    """Read the headers as the series rules see them, by their index; one without its identity is a stray."""
     read: dict[int, InstanceHeader] = {}
     strays: list[Stray] = []
     for source, header in enumerate(headers):

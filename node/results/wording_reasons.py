@@ -23,6 +23,15 @@ REASONS: Final = MappingProxyType(
             "各层的矩阵或像素间距不同",
         ),
         "Instances of more than one series": ("Instanzen von mehr als einer Serie", "实例来自不止一个序列"),
+        "Instances of more than one study": ("Instanzen von mehr als einer Studie", "实例来自不止一项检查"),
+        "Images of more than one person in one series": (
+            "Bilder von mehr als einer Person in einer Serie",
+            "同一序列中有不止一人的图像",
+        ),
+        "Slices of several acquisitions lie between each other": (
+            "Schichten mehrerer Aufnahmen liegen zwischeneinander",
+            "多次采集的层面相互交错",
+        ),
         "Slice distances not uniform, slices missing": (
             "Schichtabstände ungleich, Schichten fehlen",
             "层间距不均匀，缺少层面",

@@ -26,6 +26,7 @@ from node.series.grid import (
     SAME_POSITION_MM,
     along_normal,
     check_uniform,
+    fitted,
     in_slice_order,
     on_one_grid,
     usual_distance,
@@ -39,7 +40,8 @@ SAME_SPACING_MM = 1e-3  # largest difference of two pixel spacings that count as
 _SHARE_OF_STRAYS = 0.05  # of the images may be strays off the grid, or stand beyond its ends
 _MOST_SPLITS = 2  # one within the other, such as acquisitions, each of two kernels
 _FEW = 3  # strays that are always forgiven
-_OFF_GRID = 0.1  # of the slice distance: an image nearer to a place of the grid is a slice that stands alone
+# An image that is nearer to a place of the grid, in mm and in shares of the slice distance, is a slice of it.
+_OFF_GRID_MM, _OFF_GRID = 0.1, 0.1
 
 
 @dataclass(frozen=True)
@@ -207,12 +209,14 @@ def _without_strays(part: Part) -> Part:
         They are too many, or stand where a slice belongs: then others are missing.
     """
     along = along_normal(part.ordered)
-    distance_mm = usual_distance(along) or 0.0
-    run = on_one_grid(along, distance_mm)
+    run = on_one_grid(along, usual_distance(along) or 0.0)
     strays = sorted(set(range(len(along))) - set(run))
-    off = np.abs((along[strays] - along[run[0]]) / distance_mm)
-    is_between = np.abs(off - np.rint(off)) * distance_mm > _OFF_GRID * distance_mm
-    if len(strays) > max(_FEW, _SHARE_OF_STRAYS * len(along)) or not is_between.all():
+    if len(strays) > max(_FEW, _SHARE_OF_STRAYS * len(along)) or len(run) < 2:
+        raise SliceGap("the slices are not uniformly spaced")
+    distance_mm, first_mm = fitted(along[run])
+    places_off = (along[strays] - first_mm) / distance_mm
+    is_between = np.abs(places_off - np.rint(places_off)) * distance_mm > max(_OFF_GRID_MM, _OFF_GRID * distance_mm)
+    if not is_between.all():
         raise SliceGap("the images that stand apart are slices of the same grid")
     places = {k: n for n, k in enumerate(run)}
     copies = tuple((places[k], plane) for k, plane in part.copies if k in places)
