@@ -102,7 +102,9 @@ def _notice(job: Job, why: tuple[str, str], context: ResultContext) -> Bundle:
     code, reason = why
     if job.tried:
         reason = f"{reason}; {job.tried} other series of the study {'was' if job.tried == 1 else 'were'} tried in vain"
-    return notice_bundle(readable_headers(job.files), code, reason, context, job.kinds)
+    bundle = notice_bundle(readable_headers(job.files), code, reason, context, job.kinds)
+    beside = {"notes": [*job.notes, *bundle.report["notes"]], "warnings": [*job.warnings, *bundle.report["warnings"]]}
+    return replace(bundle, report=bundle.report | beside)
 
 
 def _context(job: Job, analyser: Analyser, supplied: SuppliedFacts) -> ResultContext:

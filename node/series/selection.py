@@ -18,7 +18,17 @@ from node.series.ranking import merit, remarks, ties, why_behind
 from node.series.rules import SelectionRules
 from node.series.summary import SeriesSummary, summarize
 
-__all__ = ["Selection", "SelectionRules", "SeriesSummary", "may_win", "outranks", "refusal", "select", "summarize"]
+__all__ = [
+    "Selection",
+    "SelectionRules",
+    "SeriesSummary",
+    "instead_of",
+    "may_win",
+    "outranks",
+    "refusal",
+    "select",
+    "summarize",
+]
 
 NO_SUITABLE_SERIES = "NO_SUITABLE_SERIES"  # reason code of a study none of whose series can be tried
 
@@ -83,6 +93,11 @@ def outranks(challenger: SeriesSummary, analysed: SeriesSummary, rules: Selectio
     if refusal(challenger, rules) is not None:
         return False
     return refusal(analysed, rules) is not None or merit(challenger, rules) < merit(analysed, rules)
+
+
+def instead_of(refused: SeriesSummary, code: str) -> str:
+    """Say in the report of a series which better one it is read for."""
+    return f"read in the place of {refused.name} of the study, which could not be read ({code})"
 
 
 def may_win(arriving: SeriesSummary, best: SeriesSummary | None, rules: SelectionRules) -> bool:

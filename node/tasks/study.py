@@ -9,7 +9,7 @@ from functools import cached_property
 from node.ledger.ledger import Ledger
 from node.ledger.records import SeriesRecord, Successor
 from node.ledger.series import digest_of
-from node.series.selection import Selection, SelectionRules, SeriesSummary, may_win, select, summarize
+from node.series.selection import Selection, SelectionRules, SeriesSummary, instead_of, may_win, select, summarize
 from node.series.states import SeriesState
 from node.series.succession import TAKEN, TRIED, Standing, Step, StepKind, next_step, step_after_refusal
 
@@ -85,8 +85,7 @@ class Study:
     def remarks(self, series_instance_uid: str) -> tuple[str, ...]:
         """Say what a reader of the report must know of the choice of a series."""
         instead = [
-            f"read in the place of {self.summaries[record.series_instance_uid].name} of the study, "
-            f"which could not be read ({record.reason_code})"
+            instead_of(self.summaries[record.series_instance_uid], record.reason_code or "")
             for record in self.tried_beside(series_instance_uid)
         ]
         own = summarize(self.ledger.instances.headers(series_instance_uid))
