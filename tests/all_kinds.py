@@ -43,15 +43,15 @@ def every_kind(
     bench.pictures = black_pictures(series)
     has_frame = legal_value(series.headers[0], "FrameOfReferenceUID") is not None
     kinds = [kind for kind in BUILDERS if kind not in leave_out and (has_frame or kind not in NEED_FRAME_OF_REFERENCE)]
-    return {str(kind): BUILDERS[kind](bench) for kind in kinds} | notices(series)
+    return {str(kind): BUILDERS[kind](bench) for kind in kinds} | notices(series, context)
 
 
-def notices(series: AssembledSeries) -> dict[str, list[Dataset]]:
+def notices(series: AssembledSeries, context: ResultContext = CONTEXT) -> dict[str, list[Dataset]]:
     """The notice in every form."""
-    report, page = build_notice(series.headers, "SLICE_GAP", "a gap", CONTEXT)
+    report, page = build_notice(series.headers, "SLICE_GAP", "a gap", context)
     forms = {Kind.NOTICE: [report], Kind.NOTICE_SC: [page]}
     fallbacks = (Kind.NOTICE_COMPREHENSIVE, Kind.NOTICE_ENHANCED, Kind.NOTICE_TEXT)
-    forms |= {kind: [fallback_report(report, kind, CONTEXT)] for kind in fallbacks}
+    forms |= {kind: [fallback_report(report, kind, context)] for kind in fallbacks}
     return {str(kind): datasets for kind, datasets in forms.items()}
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from io import BytesIO
 from typing import Any
 
 import numpy as np
 from pydicom import Dataset, dcmread, dcmwrite
+from pydicom.datadict import dictionary_VR
+from pydicom.dataelem import RawDataElement
+from pydicom.tag import Tag
 
 from models.findings import (
     Attenuation,
@@ -60,10 +63,43 @@ def with_headers(series: AssembledSeries, **overrides: Any) -> AssembledSeries:
     return AssembledSeries(series.volume, tuple(headers), series.frames, series.shifts_ji_px, series.notes)
 
 
+def with_raw(series: AssembledSeries, values: Mapping[str, Any]) -> AssembledSeries:
+    """The series with other values in its headers, as bytes that no writer would write."""
+    headers = []
+    for header in copy.deepcopy(series.headers):
+        for keyword, value in values.items():
+            header.pop(keyword, None)
+            if isinstance(value, bytes):
+                tag = Tag(keyword)
+                header[tag] = RawDataElement(tag, dictionary_VR(tag), len(value), value, 0, False, True)
+            elif value is not None:
+                setattr(header, keyword, copy.deepcopy(value))
+        headers.append(header)
+    return AssembledSeries(series.volume, tuple(headers), series.frames, series.shifts_ji_px, series.notes)
+
+
 def as_enhanced(series: AssembledSeries) -> AssembledSeries:
     """The same slices as frames of one multi-frame instance, stored from the last to the first."""
-    header, count = copy.deepcopy(series.headers[0]), len(series.frames)
-    shared, frames = Dataset(), []
+    return in_pieces(series, [range(len(series.frames))[::-1]])
+
+
+def in_pieces(series: AssembledSeries, pieces: Sequence[Sequence[int]]) -> AssembledSeries:
+    """The same slices as frames of multi-frame instances; each piece lists its slices in the order of its frames."""
+    headers = [_multi_frame([series.headers[k] for k in piece], number) for number, piece in enumerate(pieces)]
+    places = {
+        k: SourceFrame(str(header.SOPClassUID), str(header.SOPInstanceUID), number)
+        for header, piece in zip(headers, pieces, strict=True)
+        for number, k in enumerate(piece, start=1)
+    }
+    if len(pieces) > 1:
+        for number, header in enumerate(headers, start=1):  # PS3.3 C.7.6.16.2.2.4
+            header.ConcatenationUID, header.InConcatenationNumber = "2.25.4700", number
+    frames = tuple(places[k] for k in range(len(series.frames)))
+    return AssembledSeries(series.volume, tuple(headers), frames, series.shifts_ji_px)
+
+
+def _multi_frame(sources: Sequence[Dataset], number: int) -> Dataset:
+    header, shared = copy.deepcopy(sources[0]), Dataset()
     shared.PixelMeasuresSequence = [Dataset()]
     shared.PixelMeasuresSequence[0].PixelSpacing = header.PixelSpacing
     shared.PixelValueTransformationSequence = [Dataset()]
@@ -72,18 +108,17 @@ def as_enhanced(series: AssembledSeries) -> AssembledSeries:
         header.pop(keyword, None)
     shared.PlaneOrientationSequence = [Dataset()]
     shared.PlaneOrientationSequence[0].ImageOrientationPatient = header.ImageOrientationPatient
-    for source in reversed(series.headers):
+    header.SharedFunctionalGroupsSequence, header.PerFrameFunctionalGroupsSequence = [shared], []
+    for source in sources:
         frame = Dataset()
         frame.PlanePositionSequence = [Dataset()]
         frame.PlanePositionSequence[0].ImagePositionPatient = source.ImagePositionPatient
-        frames.append(frame)
-    header.SOPClassUID, header.SOPInstanceUID = "1.2.840.10008.5.1.4.1.1.2.1", "2.25.4711"
-    header.NumberOfFrames = count
-    header.SharedFunctionalGroupsSequence, header.PerFrameFunctionalGroupsSequence = [shared], frames
+        header.PerFrameFunctionalGroupsSequence.append(frame)
+    header.SOPClassUID, header.SOPInstanceUID = "1.2.840.10008.5.1.4.1.1.2.1", f"2.25.{4711 + number}"
+    header.NumberOfFrames, header.InstanceNumber = len(sources), number + 1
     for keyword in ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "SliceThickness"):
         del header[keyword]
-    references = tuple(SourceFrame(str(header.SOPClassUID), "2.25.4711", count - k) for k in range(count))
-    return AssembledSeries(series.volume, (header,), references, series.shifts_ji_px)
+    return header
 
 
 def example_findings(volume: Volume, count: int = 3, **overrides: Any) -> Findings:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import copy
 import shutil
 import subprocess
 from collections.abc import Collection
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydicom import Dataset, dcmread
-from pydicom.datadict import dictionary_VR
-from pydicom.dataelem import RawDataElement
-from pydicom.tag import Tag
 
 from models.findings import Findings
 from node.assembly.assembled import AssembledSeries
@@ -22,7 +19,8 @@ from node.results.forms import Kind
 from tests.accepted_messages import not_accepted
 from tests.all_kinds import SEGMENTATIONS, every_kind, write_objects
 from tests.conftest import skip_or_fail
-from tests.result_examples import as_enhanced, encoded, example_findings
+from tests.request_examples import ASKED
+from tests.result_examples import as_enhanced, encoded, example_findings, in_pieces, with_raw
 
 
 def switched(escape: str, name: str, codec: str) -> bytes:
@@ -95,7 +93,7 @@ NOT_ESSENTIAL = (
     "PositionReferenceIndicator", "SpecificCharacterSet",
 )  # fmt: skip
 # Attributes of the source by keyword: bytes of the value, None where the attribute is absent.
-POOR_SOURCES = {
+POOR_SOURCES: dict[str, dict[str, Any]] = {
     "nothing but UIDs": dict.fromkeys(NOT_ESSENTIAL),
     "everything empty": dict.fromkeys(NOT_ESSENTIAL, b""),
     "no frame of reference": {"FrameOfReferenceUID": None},
@@ -138,7 +136,8 @@ POOR_SOURCES = {
                       "LongitudinalTemporalInformationModified": b"REMOVED "},
 }  # fmt: skip
 SLOW = (Kind.PDF, *SEGMENTATIONS)  # to draw and to encode; the header of all kinds is written by one function
-WITH_PDF = ("nothing but UIDs", "no frame of reference", "description too long", "values of 64 characters", "lossy")
+WITH_PDF = ("nothing but UIDs", "no frame of reference", "description too long", "values of 64 characters", "lossy",
+            "several requests", "issuers", "a zone")  # fmt: skip
 
 
 def tool(name: str) -> str:
@@ -151,21 +150,6 @@ def tool(name: str) -> str:
 @pytest.fixture(scope="module")
 def findings(series: AssembledSeries) -> Findings:
     return example_findings(series.volume, 1)
-
-
-def with_raw(series: AssembledSeries, values: dict[str, bytes | list[Dataset] | None]) -> AssembledSeries:
-    """The series with other values in its headers, as bytes that no writer would write."""
-    headers = []
-    for header in copy.deepcopy(series.headers):
-        for keyword, value in values.items():
-            header.pop(keyword, None)
-            if isinstance(value, bytes):
-                tag = Tag(keyword)
-                header[tag] = RawDataElement(tag, dictionary_VR(tag), len(value), value, 0, False, True)
-            elif value is not None:
-                setattr(header, keyword, copy.deepcopy(value))
-        headers.append(header)
-    return AssembledSeries(series.volume, tuple(headers), series.frames, series.shifts_ji_px, series.notes)
 
 
 def made_of(
@@ -239,6 +223,24 @@ def test_a_poor_source_gives_valid_results(
         assert dataset.StudyInstanceUID == source.study_instance_uid
 
 
+@pytest.mark.parametrize("asked", ASKED)
+def test_whatever_was_requested_the_results_are_valid(
+    series: AssembledSeries, findings: Findings, tmp_path: Path, asked: str
+) -> None:
+    source = with_raw(series, ASKED[asked])
+    for dataset in everything(made_of(source, findings, tmp_path, () if asked in WITH_PDF else (Kind.PDF,))):
+        assert dataset.AccessionNumber == source.headers[0].AccessionNumber
+        assert dataset.PatientID == source.headers[0].PatientID
+
+
 def test_an_enhanced_source_gives_valid_results(series: AssembledSeries, findings: Findings, tmp_path: Path) -> None:
     made = made_of(as_enhanced(series), findings, tmp_path, leave_out=())
+    assert len(made["SEG"]) == 1
+
+
+def test_an_enhanced_source_in_pieces_gives_valid_results(
+    series: AssembledSeries, findings: Findings, tmp_path: Path
+) -> None:
+    slices = range(len(series.frames))
+    made = made_of(in_pieces(series, [slices[::3], slices[1::3], slices[2::3]]), findings, tmp_path, leave_out=())
     assert len(made["SEG"]) == 1

@@ -135,6 +135,22 @@ def test_what_the_original_did_not_have_does_not_stay(vault: Vault) -> None:
     assert "PatientIdentityRemoved" not in back
 
 
+def test_what_was_requested_gets_the_accession_number_of_the_patient_back(vault: Vault) -> None:
+    source = original("latin 1")
+    source.AccessionNumber = "A-é-1"
+    vault.remember([remembered(written(source))])
+    report = returned(source)
+    same, another = Dataset(), Dataset()
+    report.AccessionNumber = same.AccessionNumber = PSEUDONYMS.identifier("AccessionNumber", "A-é-1")
+    another.AccessionNumber = "OF-THE-WORKER"
+    report.ReferencedRequestSequence, report.RequestAttributesSequence = [same, another], [same]
+
+    back = written(re_identify(written(report), vault))
+
+    assert [item.AccessionNumber for item in back.ReferencedRequestSequence] == ["A-é-1", "OF-THE-WORKER"]
+    assert back.RequestAttributesSequence[0].AccessionNumber == back.AccessionNumber == "A-é-1"
+
+
 def test_text_that_the_patients_character_set_cannot_write_is_refused(vault: Vault) -> None:
     source = original("Arabic")
     vault.remember([remembered(source)])

@@ -22,6 +22,7 @@ from node.results.secondary_capture import CapturePicture, build_captures
 from node.results.segmentation import build_segmentation
 from node.results.structured_report import build_report
 from tests.conftest import tool
+from tests.request_examples import REQUEST, SECOND
 from tests.result_examples import (
     CONTEXT,
     as_enhanced,
@@ -29,8 +30,10 @@ from tests.result_examples import (
     encoded,
     example_findings,
     groups,
+    in_pieces,
     phantom_series,
     sphere_nodule,
+    with_headers,
 )
 from tests.validators import complaints_of_pixelmed, run
 from training.phantom_dicom import ct_datasets, write_series
@@ -53,9 +56,17 @@ def results_of(series: AssembledSeries, count: int) -> list[Dataset]:
     return objects
 
 
+def requested_in_pieces(series: AssembledSeries) -> AssembledSeries:
+    """Two multi-frame instances that name their requests and their zone."""
+    asked = {"RequestAttributesSequence": [REQUEST, SECOND], "TimezoneOffsetFromUTC": "+0530", "AccessionNumber": "A-1"}
+    slices = range(len(series.frames))
+    return in_pieces(with_headers(series, **asked), [slices[::2], slices[1::2]])
+
+
 def situations(series: AssembledSeries) -> Iterator[tuple[str, list[Dataset]]]:
     yield "three nodules", results_of(series, 3)
     yield "enhanced source", results_of(as_enhanced(series), 2)
+    yield "in pieces, requested", results_of(requested_in_pieces(series), 2)
     yield "no nodule", results_of(series, 0)
     yield "no segmentation", [build_report(series, example_findings(series.volume), None, CONTEXT)]
     yield "notice", build_notice(series.headers, "SLICE_GAP", "one slice is missing", CONTEXT)
@@ -81,7 +92,15 @@ def check_with_dciodvfy(path: Path) -> None:
     assert not [line for line in done.stderr.splitlines() if line.startswith("Error")]
 
 
-SITUATIONS = ["three nodules", "enhanced source", "no nodule", "no segmentation", "notice", "orphan notice"]
+SITUATIONS = [
+    "three nodules",
+    "enhanced source",
+    "in pieces, requested",
+    "no nodule",
+    "no segmentation",
+    "notice",
+    "orphan notice",
+]
 
 
 @pytest.mark.parametrize("situation", SITUATIONS)
@@ -105,8 +124,9 @@ def test_dcentvfy_finds_one_patient_and_study(written: dict[str, list[Path]], tm
     assert done.returncode == 0, done.stderr
 
 
-def test_pixelmed_finds_no_error_in_a_report_of_nodules(written: dict[str, list[Path]]) -> None:
-    assert complaints_of_pixelmed(written["three nodules"][0]) == []
+@pytest.mark.parametrize("situation", ["three nodules", "in pieces, requested"])
+def test_pixelmed_finds_no_error_in_a_report_of_nodules(written: dict[str, list[Path]], situation: str) -> None:
+    assert complaints_of_pixelmed(written[situation][0]) == []
 
 
 def test_pixelmed_finds_no_error_in_a_notice(written: dict[str, list[Path]]) -> None:

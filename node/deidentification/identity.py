@@ -7,6 +7,7 @@ and encoding again would not do: ISO 2022 allows several encodings of one text, 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from io import BytesIO
 from typing import cast
@@ -59,6 +60,8 @@ _STUDY = (
 )
 IDENTITY = tuple(sorted(Tag(keyword) for keyword in (*_PATIENT, *_STUDY)))
 _CHARACTER_SET = Tag("SpecificCharacterSet")
+_ACCESSION_NUMBER = "AccessionNumber"
+_REQUESTS = ("ReferencedRequestSequence", "RequestAttributesSequence")  # PS3.3 C.17.2, C.7.3.1: whose items hold it too
 _NOT_TEXT = frozenset({VR.US, VR.SS, VR.UL, VR.SL, VR.UV, VR.SV, VR.FL, VR.FD, VR.AT})
 
 
@@ -108,6 +111,7 @@ def give_identity(dataset: Dataset, identity: Dataset) -> None:
     """
     for _ in dataset.iterall():  # decode every value in the character set that it came in
         pass
+    _name_requests(dataset, identity)
     for tag in (_CHARACTER_SET, *IDENTITY):
         dataset.pop(tag, None)
         if tag in identity:
@@ -115,6 +119,15 @@ def give_identity(dataset: Dataset, identity: Dataset) -> None:
     _check_writable(dataset, convert_encodings(identity.get("SpecificCharacterSet")))
     # pydicom writes what is still encoded as it is, if nothing seems to have changed.
     dataset.set_original_encoding(False, True, dataset._character_set)
+
+
+def _name_requests(dataset: Dataset, identity: Dataset) -> None:
+    """What was requested under the study's accession number gets that of the identity, while the other still stands."""
+    pseudonym = str(dataset.get(_ACCESSION_NUMBER) or "")
+    for keyword in _REQUESTS:
+        for item in dataset.get(keyword) or []:
+            if pseudonym and str(item.get(_ACCESSION_NUMBER) or "") == pseudonym:
+                item.AccessionNumber = deepcopy(identity).get(_ACCESSION_NUMBER)  # a look would decode it
 
 
 def uids_of(dataset: Dataset, is_wanted: Callable[[BaseTag], bool] = lambda _: True) -> set[str]:

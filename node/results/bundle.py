@@ -28,6 +28,7 @@ from node.results.picture_files import write_pictures
 from node.results.report_forms import fallback_report
 from node.results.report_html import build_html
 from node.results.report_json import report_of
+from node.results.source_attributes import carried_over
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,6 +87,7 @@ def analysed_bundle(
         Structured report or segmentation is not valid, or no form of the report is: nothing may be sent.
     """
     began = clock()
+    context = _in_zone_of(series.headers[0], context)
     bench = Bench(series, findings, context, neighbours)
     made, left_out = _sendable(_made(bench, kinds), bench.primary(), series.headers)
     _require_one_of(REPORT_KINDS, kinds, made)
@@ -114,6 +116,7 @@ def notice_bundle(
     context = replace(context, input_digest=identity)
     named = [header for header in headers if is_uid(str(header.get("StudyInstanceUID", "")))]
     sources = named or [orphan_header(context)]
+    context = _in_zone_of(sources[0], context)
     report, page = build_notice(sources, code, reason, context)
     made = {Kind.NOTICE: [report], Kind.NOTICE_SC: [page]}
     made |= {kind: [fallback_report(report, kind, context)] for kind in NOTICE_REPORT_KINDS if kind not in made}
@@ -129,6 +132,11 @@ def notice_bundle(
         left_out=tuple(left_out),
         language=context.language,
     )
+
+
+def _in_zone_of(header: Dataset, context: ResultContext) -> ResultContext:
+    """Tell the time in the zone of the source, on pages and in report.json as in the objects."""
+    return replace(context, created_at=carried_over(header).local(context.created_at))
 
 
 def _made(bench: Bench, kinds: Collection[str]) -> dict[Kind, list[Dataset]]:

@@ -19,7 +19,7 @@ from node.results.checks_reports import REPORT_RULES
 from node.results.context import CODING_SCHEME, DISCLAIMER
 from node.results.legal_values import is_legal, is_uid
 from node.results.result_set import ResultSet, languages_of, name_of
-from node.results.source_attributes import carried_over
+from node.results.source_attributes import MATCHED_ON
 
 _IDENTITY: Final = (
     "PatientName",
@@ -30,6 +30,7 @@ _IDENTITY: Final = (
     "StudyDate",
     "AccessionNumber",
     "StudyID",
+    "TimezoneOffsetFromUTC",
 )
 _TEXT_VRS: Final = frozenset(("AE", "AS", "CS", "DA", "DS", "DT", "IS", "LO", "LT", "PN", "SH", "ST", "TM", "UI"))
 _MANY: Final = "PerFrameFunctionalGroupsSequence"  # thousands of values of the encoder's own making
@@ -58,11 +59,10 @@ def check(datasets: Sequence[Dataset], source_headers: Sequence[Dataset]) -> Non
 
 def _identity(results: ResultSet) -> Iterator[str]:
     """Patient and study are those of the source. Values stay unsaid: a message never names a patient."""
-    header = next((h for h in results.headers if is_uid(str(h.get("StudyInstanceUID", "")))), None)
-    if header is None:
+    expected = results.carried
+    if expected is None:
         yield "the source has no StudyInstanceUID"
         return
-    expected = carried_over(header).dataset
     for dataset in results.datasets:
         for keyword in _IDENTITY:
             if str(dataset.get(keyword) or "") != str(expected.get(keyword) or ""):
@@ -115,10 +115,14 @@ def _sentences(dataset: Dataset) -> Iterator[str]:
 
 
 def _values(results: ResultSet) -> Iterator[str]:
-    """Every value is legal for its attribute; what the source has is judged where it is carried over."""
+    """Every value is legal for its attribute, but for what an archive matches on: that is as it holds it."""
+    carried = results.carried or Dataset()
+    held = {keyword: str(carried.get(keyword)) for keyword in MATCHED_ON if keyword in carried}
     for dataset in results.datasets:
         for element in _elements(dataset):
-            if element.VR in _TEXT_VRS and not element.is_empty and not is_legal(element):
+            if element.VR not in _TEXT_VRS or element.is_empty or is_legal(element):
+                continue
+            if held.get(element.keyword) != str(element.value):
                 yield f"{name_of(dataset)}: the value of {element.keyword or element.tag} is not legal for {element.VR}"
 
 

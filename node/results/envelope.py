@@ -6,8 +6,9 @@ derived by it. The same work done twice gives the same bytes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Final
 
 from pydicom import Dataset
@@ -39,6 +40,7 @@ IMPLEMENTATION_CLASS_UID: Final = UID("2.25.183843339828361347891039334855826843
 IMPLEMENTATION_VERSION_NAME: Final = "PULMONODE"
 # OHIF turns a group into an editable measurement only if its identifier begins like this.
 OHIF_TRACKING_PREFIX: Final = "Cornerstone3DTools@^0.1.0:Bidirectional:"
+_DOCUMENTS: Final = ("SR", "KO")  # modalities whose series have no General Series Module
 _LO_LENGTH, _ST_LENGTH = 64, 1024  # PS3.5 Table 6.2-1
 
 
@@ -81,9 +83,11 @@ def complete(
     number: int = 1,
 ) -> Dataset:
     """Write the attributes common to all results into ``dataset``, over what may be there; gives it back."""
-    source.copy_into(dataset)
-    _add_equipment(dataset, context, models)
-    _add_dates(dataset, context)
+    created_at = source.local(context.created_at)
+    source.copy_into(dataset, is_document=kind.modality in _DOCUMENTS)
+    _add_equipment(dataset, context)
+    _add_models(dataset, models, created_at)
+    _add_dates(dataset, created_at)
     return identify(dataset, kind, context, number)
 
 
@@ -151,42 +155,48 @@ def add_frame_of_reference(dataset: Dataset, series: AssembledSeries) -> None:
         dataset.PositionReferenceIndicator = legal_value(series.headers[0], "PositionReferenceIndicator")
 
 
-def add_lossy_history(dataset: Dataset, header: Dataset) -> None:
-    """What was once compressed with loss stays marked so in all that is derived (PS3.3 C.7.6.1.1.5)."""
-    is_lossy = legal_value(header, "LossyImageCompression") == "01"
-    dataset.LossyImageCompression = "01" if is_lossy else "00"
+def add_lossy_history(dataset: Dataset, headers: Iterable[Dataset]) -> None:
+    """What was once compressed with loss stays marked so in all that is derived (PS3.3 C.7.6.1.1.5).
+
+    ``headers`` are those of the images that ``dataset`` was derived from; the first lossy one tells ratio and method.
+    """
+    lossy = next((header for header in headers if legal_value(header, "LossyImageCompression") == "01"), None)
+    dataset.LossyImageCompression = "00" if lossy is None else "01"
     for keyword in ("LossyImageCompressionRatio", "LossyImageCompressionMethod"):
-        value = legal_value(header, keyword)
-        if is_lossy and value:
+        value = None if lossy is None else legal_value(lossy, keyword)
+        if value:
             setattr(dataset, keyword, value)
 
 
-def _add_equipment(dataset: Dataset, context: ResultContext, models: Sequence[ModelIdentity]) -> None:
+def _add_equipment(dataset: Dataset, context: ResultContext) -> None:
     dataset.Manufacturer = MANUFACTURER
     dataset.ManufacturerModelName = MODEL_NAME
     dataset.SoftwareVersions = ascii_text(context.software_version, _LO_LENGTH)
     dataset.DeviceSerialNumber = ascii_text(context.device_serial_number, _LO_LENGTH)
     dataset.StationName = ascii_text(context.station_name, 16)
+
+
+def _add_models(dataset: Dataset, models: Sequence[ModelIdentity], created_at: datetime) -> None:
     dataset.pop("ContributingEquipmentSequence", None)
     if models:
-        dataset.ContributingEquipmentSequence = [_contribution(model, context) for model in models]
+        dataset.ContributingEquipmentSequence = [_contribution(model, created_at) for model in models]
 
 
-def _contribution(model: ModelIdentity, context: ResultContext) -> Dataset:
+def _contribution(model: ModelIdentity, created_at: datetime) -> Dataset:
     """One model as contributing equipment (PS3.3 C.12.1.1.5)."""
     item = Dataset()
     item.PurposeOfReferenceCodeSequence = [code_item(codes.PROCESSING_EQUIPMENT)]
     item.Manufacturer = MANUFACTURER
     item.ManufacturerModelName = ascii_text(model.name, _LO_LENGTH)
     item.SoftwareVersions = ascii_text(model.version, _LO_LENGTH)
-    item.ContributionDateTime = context.created_at.strftime("%Y%m%d%H%M%S")
+    item.ContributionDateTime = created_at.strftime("%Y%m%d%H%M%S")
     said = f"{DISCLAIMER}. sha256 {model.sha256}. Trained on: {model.training_data}. Use: {model.intended_use}"
     item.ContributionDescription = ascii_text(said, _ST_LENGTH)
     return item
 
 
-def _add_dates(dataset: Dataset, context: ResultContext) -> None:
-    date, time = context.created_at.strftime("%Y%m%d"), context.created_at.strftime("%H%M%S.%f")
+def _add_dates(dataset: Dataset, created_at: datetime) -> None:
+    date, time = created_at.strftime("%Y%m%d"), created_at.strftime("%H%M%S.%f")
     for stem in ("InstanceCreation", "Series", "Content"):
         setattr(dataset, f"{stem}Date", date)
         setattr(dataset, f"{stem}Time", time)

@@ -24,8 +24,13 @@ _ENUMERATED = MappingProxyType(
         "PatientSex": ("M", "F", "O"),  # PS3.3 C.7.1.1
         "PatientIdentityRemoved": ("YES", "NO"),
         "LongitudinalTemporalInformationModified": ("UNMODIFIED", "MODIFIED", "REMOVED"),  # PS3.3 C.7.2.1
+        "TypeOfPatientID": ("TEXT", "RFID", "BARCODE"),  # PS3.3 C.7.1.1
+        "UniversalEntityIDType": ("DNS", "EUI64", "ISO", "URI", "UUID", "X400", "X500"),  # PS3.3 Table 10-17
     }
 )
+_ZONE = "TimezoneOffsetFromUTC"
+_OFFSET = re.compile(r"([+-])(\d{2}):?([0-5]\d)")
+_OFFSET_HOURS = (-12, 14)  # PS3.3 C.12.1.1.8
 
 
 def is_uid(value: str) -> bool:
@@ -50,6 +55,8 @@ def is_legal(element: DataElement) -> bool:
     allowed = _ENUMERATED.get(element.keyword)
     if dictionary_VR(element.tag) != element.VR or (element.VM > 1 and dictionary_VM(element.tag) == "1"):
         return False
+    if element.keyword == _ZONE and _offset(str(element.value)) != element.value:
+        return False
     return all((not allowed or value in allowed) and _is_legal_value(element.VR, value) for value in _values(element))
 
 
@@ -58,7 +65,10 @@ def put_right(element: DataElement) -> DataElement | None:
     separator = " / " if element.VR in _TEXT_LENGTHS else "\\"
     text = _CONTROL.sub(" ", separator.join(map(str, _values(element))))
     text, vr = text.strip(), dictionary_VR(element.tag)
-    value = _enumerated(text, element.keyword) if element.keyword in _ENUMERATED else _BY_VR.get(vr, _none)(text)
+    if element.keyword in _ENUMERATED:
+        value = _enumerated(text, element.keyword)
+    else:
+        value = _offset(text) if element.keyword == _ZONE else _BY_VR.get(vr, _none)(text)
     return DataElement(element.tag, vr, value) if value else None
 
 
@@ -115,6 +125,16 @@ def _time(text: str) -> str:
     match = re.fullmatch(r"(\d{2}):(\d{2})(?::(\d{2}(?:\.\d{1,6})?))?", text)
     time = match[1] + match[2] + (match[3] or "") if match else ""
     return time if _is_legal_value("TM", time) else ""
+
+
+def _offset(text: str) -> str:
+    """``+01:00`` (ISO 8601) is +0100, and ``Z`` is +0000."""
+    match = _OFFSET.fullmatch("+0000" if text.upper() == "Z" else text)
+    if match is None:
+        return ""
+    hours = int(match[1] + match[2]) + int(match[1] + match[3]) / 60
+    offset = match[2] + match[3]
+    return (match[1] if hours else "+") + offset if _OFFSET_HOURS[0] <= hours <= _OFFSET_HOURS[1] else ""
 
 
 def _long_string(text: str) -> str:

@@ -51,6 +51,7 @@ def build_multiframe_captures(
 
 def _page(series: AssembledSeries, picture: CapturePicture) -> Dataset:
     dataset = _described(series, [picture], picture.title)
+    add_lossy_history(dataset, series.headers)
     dataset.SourceImageSequence = [source_item(item) for item in instance_references(series)]
     return dataset
 
@@ -65,6 +66,7 @@ def _slices(series: AssembledSeries, pictures: Sequence[CapturePicture]) -> Data
     if any(not np.allclose(plane.orientation, planes[0].orientation, atol=1e-4) for plane in planes):
         raise ResultError("no multi-frame capture: the slices are not parallel")
     dataset = _described(series, pictures, "Slices with nodules and their neighbours")
+    add_lossy_history(dataset, [series.header_of(k) for k in indices])
     dataset.SourceImageSequence = [source_item(source_reference(series, k)) for k in indices]
     dataset.PatientOrientation = planes[0].patient_orientation
     add_frame_of_reference(dataset, series)
@@ -76,7 +78,6 @@ def _described(series: AssembledSeries, pictures: Sequence[CapturePicture], titl
     """Attributes of one object and its frames, one below the other (PS3.3 C.7.6.6, C.8.6.3)."""
     dataset = capture(pictures[0].rgb, title)
     dataset.BodyPartExamined = body_part(series)
-    add_lossy_history(dataset, series.headers[0])
     dataset.NumberOfFrames = len(pictures)
     pixels = b"".join(np.ascontiguousarray(picture.rgb).tobytes() for picture in pictures)
     dataset.add_new("PixelData", "OB", pixels + b"\x00" * (len(pixels) % 2))

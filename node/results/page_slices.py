@@ -62,12 +62,12 @@ def viewer_data(
     left, right, upper and lower edge; spacing is between rows, then between columns, in mm.
     """
     rows, columns = SliceFrame(series, 0, 1).source_shape
-    spacing = series.volume.spacing_kji_mm
+    rows_mm, columns_mm = series.source_spacing_ji_mm
     pictures = {k: _fine(series, k) if k in plan.fine else _small(series, k, plan.side) for k in plan.slices}
     return {
         "rows": rows,
         "columns": columns,
-        "spacing_mm": [round(spacing[1], 5), round(spacing[2], 5)],
+        "spacing_mm": [round(rows_mm, 5), round(columns_mm, 5)],
         "letters": list(edge_letters(series.volume)),
         "knots_hu": list(KNOTS_HU),
         "knots_grey": list(KNOTS_GREY),

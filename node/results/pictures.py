@@ -35,6 +35,8 @@ from node.results.drawing import (
 )
 from node.results.labels import Mark, place_labels
 from node.results.language import say, translated
+from node.results.legal_values import legal_value
+from node.results.source_geometry import source_matrix
 
 SCALE_BAR_MM = 50
 _CONTOUR_PX, _CALIPER_PX, _LEADER_PX = 1.3, 1.0, 1.0  # thin: the edge of the nodule must stay visible
@@ -63,13 +65,12 @@ class SliceFrame:
     @property
     def source_shape(self) -> tuple[int, int]:
         """Rows and columns of the source image."""
-        header = self.series.headers[min(self.k, len(self.series.headers) - 1)]
-        _, rows, columns = self.series.volume.shape
-        return int(header.get("Rows", rows)), int(header.get("Columns", columns))
+        return source_matrix(self.series)
 
     def xy(self, points_ji: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """Map (N, 2) volume row, column on this slice to (N, 2) picture x, y from the outer corner."""
-        source = np.asarray(points_ji, dtype=np.float64) + self.series.shifts_ji_px[self.k]
+        series = self.series
+        source = np.asarray(points_ji, dtype=np.float64) * series.pixel_step + series.shifts_ji_px[self.k]
         return np.asarray((source[:, ::-1] + 0.5 - self.left_top) * self.scale)
 
 
@@ -113,10 +114,13 @@ def slice_grey(series: AssembledSeries, k: int) -> npt.NDArray[np.uint8]:
 
 def slice_hu(series: AssembledSeries, k: int) -> npt.NDArray[np.int16]:
     """Give slice ``k`` in HU, (rows, columns), in the pixels of the source image."""
-    shape, shift = SliceFrame(series, k, 1).source_shape, series.shifts_ji_px[k]
+    shape, step, shift = source_matrix(series), series.pixel_step, series.shifts_ji_px[k]
     hu = series.volume.hu[k]
     if shape != hu.shape or shift.any():
-        hu = ndimage.affine_transform(hu, np.ones(2), offset=-shift, output_shape=shape, order=1, cval=AIR_HU)
+        outside = "constant" if shift.any() else "nearest"  # between the last pixel that was read and the edge
+        hu = ndimage.affine_transform(
+            hu, np.full(2, 1 / step), offset=-shift / step, output_shape=shape, order=1, mode=outside, cval=AIR_HU
+        )
     return np.asarray(hu, dtype=np.int16)
 
 
@@ -144,7 +148,7 @@ def slice_overlay(
 def nodule_picture(series: AssembledSeries, nodule: Nodule, size: int, field_mm: float = 50.0) -> Picture:
     """Draw the nodule large on its measuring slice, (size, size, 3) RGB, with contour and calipers, without text."""
     k = measuring_slice(nodule)
-    spacing = series.volume.spacing_kji_mm[2]
+    _, spacing = series.source_spacing_ji_mm
     field_px = max(field_mm, 2.0 * nodule.measurement.long_axis.length_mm) / spacing
     centre = SliceFrame(series, k, 1).xy([nodule.measurement.center_kji[1:]])[0]
     left, top = (float(edge) for edge in centre - field_px / 2)
@@ -166,10 +170,12 @@ def edge_letters(volume: Volume) -> tuple[str, str, str, str]:
 
 def image_number(series: AssembledSeries, k: int, language: str = "en") -> str:
     """Give the number by which a viewer lists slice ``k``."""
-    source = series.frames[k]
-    if source.frame_number is not None:
-        return say(language, "frame {number}", number=source.frame_number)
-    number = series.headers[k].get("InstanceNumber")
+    frame = series.frames[k].frame_number
+    number = legal_value(series.header_of(k), "InstanceNumber")
+    if frame is not None and (number is None or len(series.headers) == 1):
+        return say(language, "frame {number}", number=frame)
+    if frame is not None:
+        return say(language, "image {number}, frame {frame}", number=number, frame=frame)
     if number is None:
         return say(language, "slice {number} of {count}", number=k + 1, count=len(series.frames))
     return say(language, "image {number}", number=number)
@@ -257,7 +263,7 @@ def _captions(canvas: Image.Image, frame: SliceFrame, bottom: float, text_px: in
 
 def _scale_bar(canvas: Image.Image, frame: SliceFrame, bottom: float, text_px: int) -> Box:
     """Draw 5 cm with a tick each centimetre in the lower right corner."""
-    length = SCALE_BAR_MM / frame.series.volume.spacing_kji_mm[2] * frame.scale
+    length = SCALE_BAR_MM / frame.series.source_spacing_ji_mm[1] * frame.scale
     x, y, tick = canvas.width - text_px - length, bottom - text_px, text_px / 2.5
     ticks = [np.array([(x + length * n / 5, y - tick), (x + length * n / 5, y)]) for n in range(6)]
     stroke(canvas, [np.array([(x, y), (x + length, y)]), *ticks], WHITE, 1.2)

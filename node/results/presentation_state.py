@@ -8,6 +8,7 @@ correction of gantry tilt undone.
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Final
 
 import numpy as np
@@ -49,8 +50,9 @@ def build_presentation_state(series: AssembledSeries, findings: Findings, contex
     """
     if not findings.nodules:
         raise ResultError("no presentation state: no nodule was marked")
+    source = carried_over(series.headers[0])
     dataset = Dataset()
-    _identify(dataset, context)
+    _identify(dataset, source.local(context.created_at))
     _refer(dataset, series)
     _add_grey_values(dataset, series)
     layer = GraphicLayer(_LAYER, 1, DISCLAIMER, CIELabColor.from_rgb(*AMBER))
@@ -59,7 +61,6 @@ def build_presentation_state(series: AssembledSeries, findings: Findings, contex
     marked = [k for k in range(len(series.frames)) if any(outlined_on(nodule, k) for nodule in findings.nodules)]
     dataset.GraphicAnnotationSequence = [_annotation(series, findings, context, k) for k in marked]
     dataset.BodyPartExamined = body_part(series)
-    source = carried_over(series.headers[0])
     if _language(context) is not Language.ENGLISH:
         source = source.in_utf8()  # the sources' sets may lack an umlaut
     complete(dataset, PRESENTATION_STATE, source, context, findings.models)
@@ -67,13 +68,13 @@ def build_presentation_state(series: AssembledSeries, findings: Findings, contex
     return dataset
 
 
-def _identify(dataset: Dataset, context: ResultContext) -> None:
+def _identify(dataset: Dataset, created_at: datetime) -> None:
     """Presentation State Identification Module (PS3.3 C.11.10)."""
     dataset.ContentLabel = _LAYER
     dataset.ContentDescription = DISCLAIMER
     dataset.ContentCreatorName = None
-    dataset.PresentationCreationDate = context.created_at.strftime("%Y%m%d")
-    dataset.PresentationCreationTime = context.created_at.strftime("%H%M%S.%f")
+    dataset.PresentationCreationDate = created_at.strftime("%Y%m%d")
+    dataset.PresentationCreationTime = created_at.strftime("%H%M%S.%f")
 
 
 def _refer(dataset: Dataset, series: AssembledSeries) -> None:

@@ -20,6 +20,8 @@ from node.results import codes
 from node.results.content_items import children, descendants, is_coded
 from node.results.envelope import LABELMAP_STORAGE
 from node.results.language import Language, say
+from node.results.legal_values import is_uid
+from node.results.source_attributes import carried_over
 
 TEMPLATED: Final = (Comprehensive3DSRStorage, ComprehensiveSRStorage, EnhancedSRStorage)  # with TID 1500
 REPORTS: Final = (*TEMPLATED, BasicTextSRStorage)
@@ -42,6 +44,12 @@ class ResultSet:
     def uids(self) -> frozenset[str]:
         """SOP Instance UIDs of the results."""
         return frozenset(str(dataset.get("SOPInstanceUID", "")) for dataset in self.datasets)
+
+    @cached_property
+    def carried(self) -> Dataset | None:
+        """Patient and study of the source as results carry them; None if the source has no study."""
+        header = next((h for h in self.headers if is_uid(str(h.get("StudyInstanceUID", "")))), None)
+        return None if header is None else carried_over(header).dataset
 
     def of(self, *sop_class_uids: str) -> list[Dataset]:
         """Give the results of these SOP classes."""

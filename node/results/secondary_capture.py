@@ -30,7 +30,13 @@ from node.results.envelope import (
 )
 from node.results.pixel_encoding import write_pixels
 from node.results.source_attributes import SourceAttributes, ascii_text, carried_over
-from node.results.source_geometry import SourcePlane, instance_references, source_plane, source_reference
+from node.results.source_geometry import (
+    SourcePlane,
+    instance_references,
+    source_matrix,
+    source_plane,
+    source_reference,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,14 +46,14 @@ class CapturePicture:
     Parameters
     ----------
     rgb
-        (H, W, 3) uint8. For a slice, pixel (0, 0) shows the corner of voxel (j, i) = (0, 0); a
-        margin may follow on the right and below.
+        (H, W, 3) uint8. For a slice, in the pixels of its source image, whose first pixel is shown
+        in the corner; a margin may follow on the right and below.
     slice_index
         Slice k of the volume that is shown; None for a page that shows no single slice.
     title
         What the picture shows, without patient data; becomes ImageComments.
     pixel_scale
-        Picture pixels per voxel of the slice, along rows and columns alike.
+        Picture pixels per source pixel, along rows and columns alike.
     """
 
     rgb: npt.NDArray[np.uint8]
@@ -77,8 +83,8 @@ def build_captures(
     for number, picture in enumerate(pictures, start=1):
         dataset = capture(picture.rgb, picture.title)
         dataset.BodyPartExamined = body_part(series)
-        add_lossy_history(dataset, series.headers[0])
         if picture.slice_index is None:
+            add_lossy_history(dataset, series.headers)
             dataset.SourceImageSequence = [source_item(item) for item in instance_references(series)]
         else:
             _place(dataset, series, picture, picture.slice_index)
@@ -127,6 +133,7 @@ def _place(dataset: Dataset, series: AssembledSeries, picture: CapturePicture, k
     dataset.SliceThickness = format_number_as_ds(plane.slice_thickness_mm)
     dataset.PatientOrientation = plane.patient_orientation
     add_frame_of_reference(dataset, series)
+    add_lossy_history(dataset, [series.header_of(k)])
     dataset.SourceImageSequence = [source_item(source_reference(series, k))]
 
 
@@ -138,17 +145,15 @@ def picture_plane(series: AssembledSeries, picture: CapturePicture, k: int) -> S
     ResultError
         If there is no such slice, or the picture is too small to show it.
     """
-    slices, rows, columns = series.volume.shape
+    slices, (rows, columns) = len(series.frames), source_matrix(series)
     if not 0 <= k < slices:
         raise ResultError(f"a picture of slice {k}, but the volume has {slices}")
     scale, (height, width) = picture.pixel_scale, picture.rgb.shape[:2]
     if scale <= 0 or height < round(rows * scale) or width < round(columns * scale):
         raise ResultError(f"a picture of {height} x {width} cannot show {rows} x {columns} at {scale}")
-    plane, first = source_plane(series, k), 0.5 / scale - 0.5  # centre of the first picture pixel, in voxels
-    position = plane.at_pixel(*series.source_point_ji(k, first, first))
-    return replace(
-        plane, position_lps_mm=position, spacing_mm=(plane.spacing_mm[0] / scale, plane.spacing_mm[1] / scale)
-    )
+    plane, first = source_plane(series, k), 0.5 / scale - 0.5  # centre of the first picture pixel, in source pixels
+    position, (rows_mm, columns_mm) = plane.at_pixel(first, first), plane.spacing_mm
+    return replace(plane, position_lps_mm=position, spacing_mm=(rows_mm / scale, columns_mm / scale))
 
 
 def source_item(reference: Dataset) -> Dataset:

@@ -216,4 +216,4 @@ def _add_image_attributes(dataset: Dataset, series: AssembledSeries) -> None:
     dataset.SegmentsOverlap = "NO"
     dataset.BodyPartExamined = body_part(series)
     add_frame_of_reference(dataset, series)
-    add_lossy_history(dataset, series.headers[0])
+    add_lossy_history(dataset, series.headers)

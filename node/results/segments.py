@@ -98,16 +98,17 @@ def label_map(series: AssembledSeries, findings: Findings, segments: Sequence[Se
 
 
 def _on_source_pixels(labels: Labels, series: AssembledSeries) -> Labels:
-    """Shift each slice back to where its pixels were before tilt correction."""
-    rows, columns = source_matrix(series)
-    shifts = np.rint(series.shifts_ji_px).astype(int)
+    """Shift each slice back to where its pixels were before tilt correction, and give each voxel its own pixels."""
+    (rows, columns), step = source_matrix(series), series.pixel_step
+    shifts = np.rint(series.shifts_ji_px).astype(int) - (step - 1) // 2  # a voxel's centre is that of one of its pixels
     if labels.shape[1:] == (rows, columns) and not shifts.any():
         return labels
     placed = np.zeros((len(labels), rows, columns), labels.dtype)
     for k, (row_shift, column_shift) in enumerate(shifts):
-        to_row, from_row = _overlap(row_shift, rows, labels.shape[1])
-        to_column, from_column = _overlap(column_shift, columns, labels.shape[2])
-        placed[k, to_row, to_column] = labels[k, from_row, from_column]
+        plane = labels[k] if step == 1 else labels[k].repeat(step, axis=0).repeat(step, axis=1)
+        to_row, from_row = _overlap(row_shift, rows, plane.shape[0])
+        to_column, from_column = _overlap(column_shift, columns, plane.shape[1])
+        placed[k, to_row, to_column] = plane[from_row, from_column]
     return placed
 
 

@@ -13,19 +13,18 @@ import warnings
 from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
+from datetime import datetime
 from io import BytesIO
-from types import MappingProxyType
+from typing import Final
 
-from pydicom import DataElement, Dataset, dcmwrite
-from pydicom.datadict import dictionary_VR
+from pydicom import Dataset, dcmwrite
 from pydicom.filereader import read_dataset
-from pydicom.tag import BaseTag, Tag
-from pydicom.valuerep import CUSTOMIZABLE_CHARSET_VR
 
 from node.errors import ResultError
-from node.malformed import MALFORMED
-from node.results.character_sets import DEFAULT_REPERTOIRE, UTF8, decoded, kept_as, readable, terms_of
-from node.results.legal_values import is_legal, is_uid, put_right
+from node.results.character_sets import DEFAULT_REPERTOIRE, UTF8, kept_as, terms_of
+from node.results.legal_values import is_uid
+from node.results.source_items import legal_element
+from node.results.source_requests import referenced_requests
 
 # Type 1 and 2 of the Patient and General Study modules (PS3.3 C.7.1.1, C.7.2.1): present even if empty.
 _REQUIRED = (
@@ -40,7 +39,7 @@ _REQUIRED = (
     "ReferringPhysicianName",
     "StudyID",
 )
-# Carried where the source has them (PS3.3 C.7.1.1, C.7.2.1, C.7.2.2, C.12.1).
+# Carried where the source has them (PS3.3 C.7.1.1, C.7.2.1, C.7.2.2, C.7.3.1, C.12.1).
 _OPTIONAL = (
     "IssuerOfPatientID",
     "IssuerOfPatientIDQualifiersSequence",
@@ -51,35 +50,18 @@ _OPTIONAL = (
     "LongitudinalTemporalInformationModified",
     "IssuerOfAccessionNumberSequence",
     "StudyDescription",
+    "AdmissionID",
+    "IssuerOfAdmissionIDSequence",
     "PatientAge",
     "PatientSize",
     "PatientWeight",
+    "TimezoneOffsetFromUTC",
+    "RequestAttributesSequence",
 )
-_MATCHED_ON = frozenset(
+MATCHED_ON: Final = frozenset(
     ["PatientName", "PatientID", "IssuerOfPatientID", "AccessionNumber", "StudyID", "StudyInstanceUID"]
 )
 _METHODS = ("DeidentificationMethod", "DeidentificationMethodCodeSequence")
-_CHARACTER_SET = Tag("SpecificCharacterSet")
-_QUALIFIERS = (
-    "UniversalEntityID",
-    "IdentifierTypeCode",
-    "AssigningFacilitySequence",
-    "AssigningJurisdictionCodeSequence",
-    "AssigningAgencyOrDepartmentCodeSequence",
-)
-# What an item needs to be one; Type 1 or 1C of the macro, of which one each is enough.
-_ITEM_NEEDS = MappingProxyType(
-    {
-        "OtherPatientIDsSequence": (("PatientID",),),  # PS3.3 C.7.1.1
-        "IssuerOfPatientIDQualifiersSequence": (_QUALIFIERS,),  # PS3.3 Table 10-18
-        "IssuerOfAccessionNumberSequence": (("LocalNamespaceEntityID", "UniversalEntityID"),),  # PS3.3 Table 10-17
-        "DeidentificationMethodCodeSequence": (  # PS3.3 Table 8.8-1
-            ("CodeValue", "LongCodeValue", "URNCodeValue"),
-            ("CodingSchemeDesignator", "URNCodeValue"),
-            ("CodeMeaning",),
-        ),
-    }
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,6 +72,8 @@ class SourceAttributes:
     ----------
     dataset
         The attributes, SpecificCharacterSet among them unless the source has none and is plain ASCII.
+        What was requested stands in it twice: Request Attributes Sequence is for images, Referenced
+        Request Sequence for documents.
     changes
         Keywords of source attributes that were illegal and were put right or left out.
     """
@@ -97,10 +81,19 @@ class SourceAttributes:
     dataset: Dataset
     changes: tuple[str, ...] = ()
 
-    def copy_into(self, target: Dataset) -> None:
-        """Write the attributes over those of ``target``."""
+    def copy_into(self, target: Dataset, *, is_document: bool) -> None:
+        """Write the attributes over those of ``target``: a document (SR, KO), or what is in a General Series."""
         target.pop("SpecificCharacterSet", None)
         target.update({element.tag: deepcopy(element) for element in self.dataset})
+        target.pop("RequestAttributesSequence" if is_document else "ReferencedRequestSequence", None)
+
+    def local(self, moment: datetime) -> datetime:
+        """Give the moment in the zone of the source, in which dates and times beside its offset are read.
+
+        As it is where the source does not name its zone (PS3.3 C.12.1.1.8).
+        """
+        offset = self.dataset.get("TimezoneOffsetFromUTC")
+        return moment.astimezone(datetime.strptime(offset, "%z").tzinfo) if offset else moment
 
     def in_utf8(self) -> SourceAttributes:
         """The same text in UTF-8, for a result whose own words need more than ASCII."""
@@ -122,7 +115,7 @@ def carried_over(header: Dataset) -> SourceAttributes:
     terms = terms_of(header.get("SpecificCharacterSet"))
     carried, changes = Dataset(), []
     for keyword in _REQUIRED + _OPTIONAL:
-        element, is_changed = _legal(header, keyword, terms)
+        element, is_changed = legal_element(header, keyword, terms, is_kept_exactly=keyword in MATCHED_ON)
         if is_changed:
             changes.append(keyword)
         if element is not None:
@@ -131,6 +124,9 @@ def carried_over(header: Dataset) -> SourceAttributes:
             setattr(carried, keyword, None)
     if carried.get("PatientIdentityRemoved") == "YES" and not any(carried.get(k) for k in _METHODS):
         carried.DeidentificationMethod = "not stated"  # Type 1C of the Patient Module, one of both
+    requests = referenced_requests(header, carried, terms)
+    if requests:
+        carried.ReferencedRequestSequence = requests
     _settle_character_set(carried, terms)
     return SourceAttributes(carried, tuple(changes))
 
@@ -139,55 +135,6 @@ def ascii_text(text: str, longest: int = 1024) -> str:
     """Put own text into ASCII, so that it is legal in whatever character set the source uses."""
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode("ascii")
     return " ".join(plain.replace("\\", "/").split())[:longest].strip()
-
-
-def _legal(header: Dataset, keyword: str, terms: Sequence[str]) -> tuple[DataElement | None, bool]:
-    """The element in legal form, or None; and whether the source's value was changed or left out."""
-    if keyword not in header:
-        return None, False
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # pydicom warns of what is judged here
-        try:
-            element, is_exact = _element(header, Tag(keyword), terms)
-        except MALFORMED:
-            return None, True
-        if element.VR == "SQ":
-            return _complete_items(element), False
-        if keyword in _MATCHED_ON or element.is_empty or is_legal(element):
-            return element, not is_exact
-        return put_right(element), True
-
-
-def _element(header: Dataset, tag: BaseTag, terms: Sequence[str]) -> tuple[DataElement, bool]:
-    """A copy with its text decoded, and whether the bytes were text of the declared sets."""
-    held, vr = header.get_item(tag), dictionary_VR(tag)
-    value = held.value if held is not None and vr in CUSTOMIZABLE_CHARSET_VR else None
-    if isinstance(value, bytes):  # as read from a file, not looked at yet
-        text = decoded(value, terms, vr)
-        return DataElement(tag, vr, readable(value) if text is None else text), text is not None
-    element = deepcopy(header[tag])
-    if element.VR == "SQ":
-        element.value = [_item(item, terms) for item in element.value]
-    return element, True
-
-
-def _item(item: Dataset, terms: Sequence[str]) -> Dataset:
-    """A copy without private attributes, which mean nothing without their creator's block."""
-    copied, own = Dataset(), terms_of(item.get("SpecificCharacterSet")) or terms
-    for tag in item.keys():  # noqa: SIM118 (iterating a data set parses it)
-        if not tag.is_private and tag != _CHARACTER_SET:
-            copied.add(_element(item, tag, own)[0])
-    return copied
-
-
-def _complete_items(element: DataElement) -> DataElement | None:
-    """The items that are no mere shells."""
-    needs = _ITEM_NEEDS[element.keyword]
-    items = [item for item in element.value if all(any(item.get(keyword) for keyword in one) for one in needs)]
-    for item in items:
-        if element.keyword == "OtherPatientIDsSequence" and not item.get("TypeOfPatientID"):
-            item.TypeOfPatientID = "TEXT"  # Type 1; the other terms, RFID and BARCODE, are of devices
-    return DataElement(element.tag, "SQ", items) if items else None
 
 
 def _settle_character_set(carried: Dataset, terms: Sequence[str]) -> None:

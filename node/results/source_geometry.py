@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 from pydicom import Dataset
 
 from node.assembly.assembled import AssembledSeries
-from node.errors import ResultError
+from node.assembly.attributes import numbers
+from node.errors import AssemblyError, MissingGeometry, ResultError, WrongRescale
+from node.malformed import MALFORMED
 from node.results.legal_values import legal_value
 
 _LETTERS = (("L", "R"), ("P", "A"), ("H", "F"))  # towards +x, -x, +y, -y, +z, -z (PS3.3 C.7.6.1.1.1)
+_UNREADABLE: Final[tuple[type[Exception], ...]] = (*MALFORMED, AssemblyError)
 _OBLIQUE_COSINE = 1e-2  # a direction with less than this (0.6 deg) along an axis does not name the axis
 
 
@@ -48,28 +52,21 @@ class SourcePlane:
 
 
 def source_plane(series: AssembledSeries, k: int) -> SourcePlane:
-    """Read the plane of slice ``k`` from the header it came from.
+    """Give the plane of slice ``k`` as its header has it, to the last digit.
 
-    Raises
-    ------
-    ResultError
-        If the header does not hold it.
+    A header that a strict reader refuses was read by the assembly all the same: then the plane is that
+    of the volume's grid, where the source image lies on it.
     """
     try:
         return _read_plane(series, k)
-    except (AttributeError, KeyError, IndexError, TypeError, ValueError) as error:
-        raise ResultError(f"the image plane of slice {k} cannot be read from its source: {error}") from error
+    except _UNREADABLE:
+        return _grid_plane(series, k)
 
 
 def source_matrix(series: AssembledSeries) -> tuple[int, int]:
     """Rows and columns of the source images."""
     header = series.headers[0]
     return int(header.get("Rows", series.volume.shape[1])), int(header.get("Columns", series.volume.shape[2]))
-
-
-def source_header(series: AssembledSeries, k: int) -> Dataset:
-    """The header of the instance that slice ``k`` came from."""
-    return series.headers[k] if len(series.headers) == len(series.frames) else series.headers[0]
 
 
 def source_reference(series: AssembledSeries, k: int) -> Dataset:
@@ -101,34 +98,56 @@ def source_rescale(series: AssembledSeries, k: int) -> tuple[float, float]:
         If its header does not hold them.
     """
     try:
-        values = _macro(source_header(series, k), series.frames[k].frame_number, "PixelValueTransformationSequence")
-        return float(values.RescaleSlope), float(values.RescaleIntercept)
-    except (AttributeError, KeyError, IndexError, TypeError, ValueError) as error:
-        raise ResultError(f"the rescale values of slice {k} cannot be read from its source: {error}") from error
+        values = _holder(series, k, "PixelValueTransformationSequence", "RescaleSlope")
+        slope, intercept = (
+            numbers(values, keyword, 1, WrongRescale, f"slice {k}")[0]
+            for keyword in ("RescaleSlope", "RescaleIntercept")
+        )
+    except _UNREADABLE as error:
+        raise ResultError(
+            f"the rescale values of slice {k} cannot be read from its source: {type(error).__name__}"
+        ) from error
+    return slope, intercept
 
 
 def _read_plane(series: AssembledSeries, k: int) -> SourcePlane:
-    header = source_header(series, k)
-    measures = _macro(header, series.frames[k].frame_number, "PixelMeasuresSequence")
-    position = _macro(header, series.frames[k].frame_number, "PlanePositionSequence")
-    orientation = _macro(header, series.frames[k].frame_number, "PlaneOrientationSequence")
-    rows_mm, columns_mm = (float(value) for value in measures.PixelSpacing)
-    thickness = float(legal_value(measures, "SliceThickness") or 0)
+    where = f"slice {k}"
+    measures = _holder(series, k, "PixelMeasuresSequence", "PixelSpacing")
+    position = _holder(series, k, "PlanePositionSequence", "ImagePositionPatient")
+    orientation = _holder(series, k, "PlaneOrientationSequence", "ImageOrientationPatient")
+    rows_mm, columns_mm = numbers(measures, "PixelSpacing", 2, MissingGeometry, where)
     return SourcePlane(
-        np.array([float(value) for value in position.ImagePositionPatient]),
-        np.array([float(value) for value in orientation.ImageOrientationPatient]),
+        np.array(numbers(position, "ImagePositionPatient", 3, MissingGeometry, where)),
+        np.array(numbers(orientation, "ImageOrientationPatient", 6, MissingGeometry, where)),
         (rows_mm, columns_mm),
-        thickness if thickness > 0 else series.volume.spacing_kji_mm[0],
+        _thickness_mm(series, measures),
     )
 
 
-def _macro(header: Dataset, frame_number: int | None, keyword: str) -> Dataset:
-    """The item that holds a functional group of one frame; a single-frame header holds them all itself."""
+def _grid_plane(series: AssembledSeries, k: int) -> SourcePlane:
+    volume = series.volume
+    corner = volume.to_patient((k, *-series.shifts_ji_px[k] / series.pixel_step))
+    orientation = np.concatenate([volume.directions[:, 2], volume.directions[:, 1]])
+    return SourcePlane(corner, orientation, series.source_spacing_ji_mm, volume.spacing_kji_mm[0])
+
+
+def _thickness_mm(series: AssembledSeries, measures: Dataset) -> float:
+    """Slice Thickness, or the slice distance where it says none."""
+    thickness = float(legal_value(measures, "SliceThickness") or 0)
+    return thickness if thickness > 0 else series.volume.spacing_kji_mm[0]
+
+
+def _holder(series: AssembledSeries, k: int, group: str, keyword: str) -> Dataset:
+    """Give what holds an attribute of slice ``k``: its frame's own group, the shared one, or the header itself."""
+    header, frame_number = series.header_of(k), series.frames[k].frame_number
     if frame_number is None:
         return header
-    own = header.PerFrameFunctionalGroupsSequence[frame_number - 1]
-    item: Dataset = (own if keyword in own else header.SharedFunctionalGroupsSequence[0])[keyword].value[0]
-    return item
+    groups = (
+        header.PerFrameFunctionalGroupsSequence[frame_number - 1],
+        *(header.get("SharedFunctionalGroupsSequence") or []),
+    )
+    items = [item for held in groups for item in held.get(group) or []]
+    return next((item for item in items if keyword in item), header)
 
 
 def _letters(direction: npt.NDArray[np.float64]) -> str:

@@ -10,6 +10,7 @@ PICTURES: Final = MappingProxyType(
         # a slice
         "frame {number}": ("Bild {number}", "帧{number}"),
         "image {number}": ("Bild {number}", "图像{number}"),
+        "image {number}, frame {frame}": ("Bild {number}, Einzelbild {frame}", "图像{number},帧{frame}"),
         "slice {number} of {count}": ("Schicht {number} von {count}", "层面{number}/{count}"),
         "lung window  C {centre}  W {width}": ("Lungenfenster  C {centre}  W {width}", "肺窗  C {centre}  W {width}"),
         # summary page
