@@ -1,6 +1,7 @@
 """The command line ``pulmonode``: finds the command, runs it, turns an error into one line and an exit code.
 
-0  done    1  failed    2  wrong usage or setting    3  not a readable series (analyze), some files refused (deidentify)
+0  done    1  failed    2  wrong usage or setting
+3  not a readable series (analyze, inspect), some files refused (deidentify)
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ COMMANDS = {
     "serve": "Run the node in the foreground; SIGTERM drains and ends it.",
     "demo": "Run the whole job on loopback, on a phantom or on a CT of your own.",
     "analyze": "Analyse a folder of DICOM without a network.",
+    "inspect": "Show what the node would take of a folder, and why; no network is run.",
     "send": "Send a folder by C-STORE.",
     "echo": "Ask an application entity whether it answers (C-ECHO).",
     "status": "Show series, states, queue and deliveries.",

@@ -34,7 +34,8 @@ RESULTS_TIMEOUT_S = 900.0
 _POLL_S = 0.25
 _STOP_TIMEOUT_S = 90.0
 _UNFINISHED = frozenset({SeriesState.RECEIVING, SeriesState.READY})
-_OUTCOMES = frozenset({SeriesState.ANALYSED, SeriesState.DELIVERED, SeriesState.REFUSED, SeriesState.FAILED})
+_READ = frozenset({SeriesState.ANALYSED, SeriesState.DELIVERED, SeriesState.COMMITTED})
+_OUTCOMES = _READ | {SeriesState.REFUSED, SeriesState.FAILED}
 
 
 class DemoError(PulmonodeError):
@@ -133,7 +134,7 @@ def wait_for_results(node: RunningNode, began: float, on_state: Callable[[str], 
             if time.monotonic() - began > RESULTS_TIMEOUT_S:
                 raise DemoError(f"no results after {RESULTS_TIMEOUT_S:g} s")
             if records and not any(record.state in _UNFINISHED for record in records) and not _is_owed(ledger):
-                return _shown(records), time.monotonic() - began
+                return _shown(records, ledger), time.monotonic() - began
             time.sleep(_POLL_S)
     finally:
         ledger.close()
@@ -209,12 +210,17 @@ def _is_owed(ledger: Ledger) -> bool:
     return any(DeliveryState.PENDING in counts for counts in ledger.deliveries.counts().values())
 
 
-def _shown(records: tuple[SeriesRecord, ...]) -> SeriesRecord:
-    """Of a study with several series, the one that has an outcome; of several, the largest."""
+def _shown(records: tuple[SeriesRecord, ...], ledger: Ledger) -> SeriesRecord:
+    """Of several series, the one with the report, else the one with the notice; of several such, the largest."""
     done = [record for record in records if record.state in _OUTCOMES]
     if not done:
         raise DemoError(f"no series was analysed: {records[0].reason}")
-    return max(done, key=lambda record: (record.state is not SeriesState.REFUSED, record.instance_count))
+
+    def worth(record: SeriesRecord) -> tuple[bool, bool, int]:
+        has_results = bool(ledger.outcomes.results_of(record.series_instance_uid))
+        return record.state in _READ, has_results, record.instance_count
+
+    return max(done, key=worth)
 
 
 def _copied(source: Path, target: Path) -> Path:

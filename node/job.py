@@ -47,6 +47,13 @@ class Job:
         JSON or DICOM file of a prior report, whose nodules keep their tracking UIDs; it need not exist.
     may_stand_alone
         Where no file is DICOM, make a notice in a study of its own. Never for what is sent: no archive has that study.
+    notice
+        Make a notice if the series cannot be read; without it only the reason is answered, because another series
+        of the study is tried next.
+    tried
+        Other series of the study that were tried in vain; the notice says so.
+    notes, warnings
+        Sentences for the report on the choice of the series and on what lay beside it.
     tracked
         Nodules of the last report on this very series; a prior report that is handed in goes before them.
     """
@@ -68,6 +75,10 @@ class Job:
     tracked: tuple[TrackedNodule, ...] = ()
     refusal: tuple[str, str] | None = None
     may_stand_alone: bool = False
+    notice: bool = True
+    tried: int = 0
+    notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
     predecessor: PredecessorReport | None = None
 
 
@@ -90,6 +101,8 @@ def job_from_json(values: dict[str, Any]) -> Job:
             **values,
             "files": tuple(map(Path, values["files"])),
             "kinds": tuple(values["kinds"]),
+            "notes": tuple(values["notes"]),
+            "warnings": tuple(values["warnings"]),
             "language": Language(values["language"]),
             "output": Path(values["output"]),
             "created_at": datetime.fromisoformat(values["created_at"]),

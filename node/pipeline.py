@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
 
 
 def process(job: Job, analyser: Analyser, clock: Callable[[], float] = time.perf_counter) -> Bundle:
-    """Analyse one series and write its results, or its notice and the reason.
+    """Analyse one series and write its results, or its notice and the reason; without a notice only the reason.
 
     Raises
     ------
@@ -45,9 +45,11 @@ def process(job: Job, analyser: Analyser, clock: Callable[[], float] = time.perf
     supplied = supplied_facts(job.patient_facts)
     context = _context(job, analyser, supplied)
     if job.refusal:
-        bundle = _refused(job, *job.refusal, context)
+        bundle = _notice(job, job.refusal, context)
     else:
         bundle = _analysed_or_refused(job, analyser, (context, supplied), clock)
+    if bundle.code is not None and not job.notice and not job.refusal:
+        return bundle
     for sentence in bundle.left_out:
         logger.error("%s", sentence)
     write_bundle(bundle, job.output)
@@ -75,31 +77,45 @@ def _analysed_or_refused(
         assembly_s = clock() - began
         findings = analyser.analyse(series.volume, joined_facts(patient_facts(series.headers[0]), supplied.facts))
     except AssemblyError as error:
-        return _refused(job, error.code, str(error), context)
+        return _refused(job, (error.code, str(error)), context)
     except AnalysisError as error:
-        return _refused(job, error.reason_code, str(error), context)
+        return _refused(job, (error.reason_code, str(error)), context)
+    series = replace(series, notes=(*job.notes, *series.notes))
     prior = supplied_prior(job.prior_report, series)
     frame_of_reference_uid = str(series.headers[0].get("FrameOfReferenceUID") or "")
     context = with_tracking(context, findings.nodules, prior.nodules or job.tracked, frame_of_reference_uid)
     timed = replace(
         findings,
         timings_s={"assembly": assembly_s, **findings.timings_s},
-        warnings=(*findings.warnings, *supplied.warnings, *prior.warnings),
+        warnings=(*job.warnings, *series.warnings, *findings.warnings, *supplied.warnings, *prior.warnings),
     )
     return analysed_bundle(series, timed, context, kinds=job.kinds, neighbours=job.neighbours, clock=clock)
 
 
-def _refused(job: Job, code: str, reason: str, context: ResultContext) -> Bundle:
+def _refused(job: Job, why: tuple[str, str], context: ResultContext) -> Bundle:
+    """Make the notice, or only say why: then another series of the study is tried, and nothing is written."""
+    if job.notice:
+        return _notice(job, why, context)
+    code, reason = why
+    return Bundle(objects=(), report={"reason_code": code, "reason": reason}, code=code, reason=reason)
+
+
+def _notice(job: Job, why: tuple[str, str], context: ResultContext) -> Bundle:
     """Make the notice, in the study of the files; in one of its own only where that is allowed and no file is DICOM."""
+    code, reason = why
     headers = readable_headers(job.files)
     if not headers and job.may_stand_alone:
         headers = (orphan_header(context),)
-    return notice_bundle(headers, code, reason, context, job.kinds)
+    if job.tried:
+        reason = f"{reason}; {job.tried} other series of the study {'was' if job.tried == 1 else 'were'} tried in vain"
+    bundle = notice_bundle(headers, code, reason, context, job.kinds)
+    beside = {"notes": [*job.notes, *bundle.report["notes"]], "warnings": [*job.warnings, *bundle.report["warnings"]]}
+    return replace(bundle, report=bundle.report | beside)
 
 
 def _context(job: Job, analyser: Analyser, supplied: SuppliedFacts) -> ResultContext:
     """Derive the identity of the run: other inputs, facts, models or settings give other UIDs."""
-    given = [_options(job), supplied.content]
+    given = [_options(job), supplied.content, *job.notes, *job.warnings]
     identity = "|".join([job.source_digest, *analyser.fingerprint, *filter(None, given)])
     return ResultContext(
         created_at=job.created_at,

@@ -234,6 +234,7 @@ def _analysis_rules(settings: Settings) -> AnalysisRules:
         ohif_tracking=settings.results.ohif_tracking,
         notices=settings.results.notices,
         page=settings.results.page,
+        selection=settings.selection,
         known_nodules=settings.results.known_nodules,
         patient_facts=settings.analysis.patient_facts and settings.analysis.patient_facts.absolute(),
         prior_reports=settings.results.prior_reports and settings.results.prior_reports.absolute(),

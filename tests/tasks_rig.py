@@ -92,6 +92,7 @@ class Node:
                 "ohif_tracking": False,
                 "notices": True,
                 "page": False,
+                "selection": SelectionRules(),
                 "known_nodules": None,
                 "prior_reports": None,
                 "patient_facts": None,
@@ -101,9 +102,11 @@ class Node:
         return AnalysisTask(self.ledger, self, rules, lambda: None).loop(now)
 
     def ask(self, job: dict[str, Any], timeout_s: float) -> dict[str, Any]:
-        """Stand for the worker."""
+        """Stand for the worker; an answer that is a function happens while the worker is at work."""
         self.jobs.append(job)
         answer = self.answers.pop(0)
+        if callable(answer):
+            answer = answer()
         if isinstance(answer, Exception):
             raise answer
         return dict(answer)

@@ -8,6 +8,7 @@ import tarfile
 import zipfile
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pydicom
@@ -104,6 +105,78 @@ def test_a_zip_of_a_chest_is_analysed(
     assert report["lungs"]["volume_ml"] == pytest.approx(truth_ml, rel=0.1)
     assert report["models"]
     assert (tmp_path / "out" / "pictures" / "summary.png").exists()
+
+
+FAST = "models: {lungs: rules, detector: rules, malignancy: null}\n"  # whether a series is read needs no network
+
+
+def study_of(*series: list[pydicom.Dataset]) -> list[pydicom.Dataset]:
+    """Put several series into the study of the first."""
+    for dataset in (dataset for each in series[1:] for dataset in each):
+        for keyword in ("StudyInstanceUID", "PatientID", "PatientName", "FrameOfReferenceUID"):
+            setattr(dataset, keyword, getattr(series[0][0], keyword))
+    return [dataset for each in series for dataset in each]
+
+
+def analysed_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> tuple[int, dict[str, Any]]:
+    """Analyse ``tmp_path/in`` without networks; give exit code and report."""
+    (tmp_path / "c.yaml").write_text(FAST)
+    arguments = ("--output", tmp_path / "out", "--json", "--config", tmp_path / "c.yaml")
+    code = pulmonode(monkeypatch, "analyze", tmp_path / "in", *arguments)
+    report: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return code, report
+
+
+def broken_series(number: int, defect: str) -> list[pydicom.Dataset]:
+    """A chest of its own series that cannot be read."""
+    slices = ct_datasets(small_phantom().volume, seed=number, SeriesNumber=number, ConvolutionKernel="STANDARD")
+    for dataset in slices if defect == "WRONG_RESCALE" else slices[3:4]:
+        if defect == "WRONG_RESCALE":
+            dataset.RescaleType = "MGML"
+        else:
+            dataset.PixelData = dataset.PixelData[:100]
+    return slices
+
+
+@pytest.mark.parametrize("defect", ["WRONG_RESCALE", "UNDECODABLE_SLICE"])
+def test_the_next_best_series_of_a_folder_is_analysed_when_the_best_cannot_be_read(
+    defect: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good = ct_datasets(small_phantom().volume, seed=9, SeriesNumber=9, ConvolutionKernel="LUNG")
+    write_series(study_of(broken_series(1, defect), good), tmp_path / "in")
+    code, report = analysed_report(tmp_path, monkeypatch, capsys)
+    assert (code, report["status"]) == (0, "ANALYSED")
+    assert report["series_instance_uid"] == good[0].SeriesInstanceUID
+    assert report["notes"][0] == f"read in the place of series 1 of the study, which could not be read ({defect})"
+    assert not list((tmp_path / "out").glob("notice*.dcm"))
+
+
+def test_when_no_series_of_a_folder_can_be_read_the_best_one_gets_the_one_notice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    worse = broken_series(2, "UNDECODABLE_SLICE")
+    for dataset in worse:
+        dataset.ConvolutionKernel = "LUNG"
+    write_series(study_of(broken_series(1, "WRONG_RESCALE"), worse), tmp_path / "in")
+    code, report = analysed_report(tmp_path, monkeypatch, capsys)
+    assert (code, report["reason_code"]) == (3, "WRONG_RESCALE")
+    assert report["reason"].endswith("; 1 other series of the study was tried in vain")
+    assert sorted(pydicom.dcmread(path).Modality for path in (tmp_path / "out").glob("*.dcm")) == ["OT", "SR"]
+
+
+def test_slices_that_are_lost_and_words_against_a_chest_stand_in_its_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    slices = ct_datasets(small_phantom().volume, BodyPartExamined="ABDOMEN", SeriesDescription="Body 1.0")
+    paths = write_series(slices, tmp_path / "in")
+    for path in paths[:2]:
+        path.write_bytes(b"")
+    code, report = analysed_report(tmp_path, monkeypatch, capsys)
+    assert code == 0
+    assert any("2 damaged or empty file(s)" in warning for warning in report["warnings"])
+    assert any(note.startswith("Body Part Examined names another part") for note in report["notes"])
 
 
 @pytest.mark.parametrize("name", ["ct.tar.xz", "ct.zip", "slice.dcm"])

@@ -8,7 +8,7 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from node.series.rules import SelectionRules
-from node.series.selection import SeriesSummary, outranks, refusal, select
+from node.series.selection import SeriesSummary, may_win, outranks, refusal, select
 
 RULES = SelectionRules()
 CHEST = SeriesSummary(
@@ -16,7 +16,7 @@ CHEST = SeriesSummary(
     modality="CT",
     is_ct=True,
     slice_count=300,
-    image_type=("ORIGINAL", "PRIMARY", "AXIAL"),
+    image_types=(("ORIGINAL", "PRIMARY", "AXIAL"),),
     tilt_degrees=0.0,
     slice_distance_mm=1.0,
     resolution_mm=1.0,
@@ -41,30 +41,23 @@ def loser_reason(best: SeriesSummary, other: SeriesSummary) -> str:
     return selection.reasons[other.series_instance_uid]
 
 
+def of_type(*image_type: str) -> SeriesSummary:
+    return another(image_types=(image_type,))
+
+
 REFUSED = {
     "not CT": (another(is_ct=False, modality="RTDOSE"), "modality RTDOSE"),
-    "localizer": (another(image_type=("ORIGINAL", "PRIMARY", "LOCALIZER")), "Image Type holds LOCALIZER"),
-    "reformat by its type": (
-        another(image_type=("DERIVED", "SECONDARY", "MPR", "CT_SOM5 MPR")),
-        "Image Type holds MPR",
+    "for processing": (another(is_ct=False, is_for_processing=True), "For Processing"),
+    "localizer": (of_type("ORIGINAL", "PRIMARY", "LOCALIZER"), "Image Type holds LOCALIZER"),
+    "scout of a vendor": (of_type("ORIGINAL", "PRIMARY", "SCOUT"), "Image Type holds SCOUT"),
+    "screen save": (of_type("DERIVED", "SECONDARY", "SCREEN SAVE"), "Image Type holds SCREEN SAVE"),
+    "dose page": (of_type("DERIVED", "SECONDARY", "OTHER", "DOSE_INFO"), "Image Type holds DOSE INFO"),
+    "protocol page": (of_type("ORIGINAL", "SECONDARY", "OTHER", "CT_SOM5 PROT"), "Image Type holds SOM5 PROT"),
+    "two kinds of page": (
+        another(image_types=(("DERIVED", "SECONDARY", "SCREEN SAVE"), ("ORIGINAL", "PRIMARY", "LOCALIZER"))),
+        "Image Type holds SCREEN SAVE",
     ),
-    "a word inside a value": (another(image_type=("DERIVED", "PRIMARY", "CSA MIP")), "Image Type holds MIP"),
-    "coronal by its description": (another(series_description="Thorax_COR-3mm"), "Series Description fits"),
-    "scout": (another(series_description="SCOUT"), "Series Description fits"),
-    "topogram": (another(series_description="Topogram  0.6  T20f"), "Series Description fits"),
-    "dose page": (another(series_description="Dose Report"), "Series Description fits"),
-    "patient protocol": (another(series_description="Patient Protocol"), "Series Description fits"),
-    "screen save": (another(series_description="Screen Save"), "Series Description fits"),
-    "thick MIP": (another(series_description="CHEST MIP 8mm"), "Series Description fits"),
-    "bolus timing": (another(series_description="PreMonitoring"), "Series Description fits"),
     "too few slices": (another(slice_count=7), "7 slices, at least 8"),
-    "sagittal by its geometry": (another(tilt_degrees=90.0), "tilted by 90 degrees, at most 45"),
-    "far apart": (another(slice_distance_mm=15.0), "slices 15.0 mm apart, at most 12 mm"),
-    "a head": (another(body_part_examined="HEAD", series_description="Cerebrum"), "Body Part Examined is HEAD"),
-    "an abdomen by its description": (
-        another(body_part_examined="", series_description="Abdomen 3.0"),
-        "Series Description names another part",
-    ),
 }
 
 
@@ -76,23 +69,57 @@ def test_what_can_be_no_chest_ct_is_ruled_out_with_its_reason(one: SeriesSummary
     assert "\n" not in said
 
 
-@pytest.mark.parametrize(
-    "one",
-    [
-        another(series_description="LOW DOSE CHEST"),
-        another(series_description="Thorax CORONARY included"),
-        another(body_part_examined="", series_description=""),
-        another(body_part_examined="ABDOMEN", series_description="Chest Abdomen Pelvis"),
-        another(body_part_examined="CHEST_TO_PELVIS"),
-        another(image_type=()),
-        another(tilt_degrees=25.0),
-        another(tilt_degrees=None),
-        another(slice_distance_mm=8.0, resolution_mm=8.0, slice_count=30),
-    ],
-    ids=lambda one: f"{one.series_description}/{one.body_part_examined}/{one.tilt_degrees}",
-)
-def test_what_may_be_a_chest_ct_is_not_ruled_out(one: SeriesSummary) -> None:
+TRIED = {
+    "a low dose chest": CHEST,
+    "nothing said": another(series_description="", body_part_examined="", image_types=()),
+    "a page among slices": another(
+        image_types=(("ORIGINAL", "PRIMARY", "AXIAL"), ("DERIVED", "SECONDARY", "SCREEN SAVE"))
+    ),
+    "low dose in Image Type": of_type("ORIGINAL", "PRIMARY", "AXIAL", "LOW_DOSE"),
+    "secondary": of_type("DERIVED", "SECONDARY", "AXIAL"),
+    "reformat by its type": of_type("DERIVED", "SECONDARY", "MPR", "CT_SOM5 MPR"),
+    "projection by its type": of_type("DERIVED", "PRIMARY", "CSA MIP"),
+    "coronal by its description": another(series_description="Thorax_COR-3mm"),
+    "AIDR 3D": another(series_description="Body 1.0 CE AIDR 3D STD"),
+    "bolus timing": another(series_description="PreMonitoring"),
+    "sagittal by its geometry": another(tilt_degrees=90.0),
+    "far apart": another(slice_distance_mm=15.0),
+    "a head": another(body_part_examined="HEAD", series_description="Routine 1.0"),
+    "an abdomen by its description": another(body_part_examined="", series_description="Abdomen 3.0"),
+    "slices that make no volume": another(obstacle=("SLICE_GAP", "a slice is missing")),
+}
+
+
+@pytest.mark.parametrize("one", TRIED.values(), ids=TRIED)
+def test_words_alone_rule_nothing_out(one: SeriesSummary) -> None:
     assert refusal(one, RULES) is None
+    selection = select([one], RULES)
+    assert (selection.chosen, selection.candidates) == (one.series_instance_uid, (one.series_instance_uid,))
+
+
+@pytest.mark.parametrize(
+    ("one", "remark"),
+    [
+        (TRIED["a head"], "Body Part Examined names another part of the body than the chest"),
+        (TRIED["an abdomen by its description"], "Series Description names another part of the body"),
+        (
+            another(body_part_examined="", series_description="", protocol_name="CCT Kopf"),
+            "Protocol Name names another",
+        ),
+        (TRIED["bolus timing"], "Series Description speaks of bolus tracking"),
+        (TRIED["projection by its type"], "Image Type speaks of a scout, page or projection"),
+        (another(patient_position="HFP"), "Patient Position speaks of a patient who lies prone"),
+        (TRIED["secondary"], "Image Type says SECONDARY"),
+    ],
+)
+def test_what_speaks_against_a_series_that_is_tried_is_remarked(one: SeriesSummary, remark: str) -> None:
+    (said,) = select([one], RULES).remarks[one.series_instance_uid]
+    assert remark in said
+    assert said.endswith("the pixels were looked at all the same")
+
+
+def test_nothing_is_remarked_of_a_plain_chest() -> None:
+    assert select([CHEST], RULES).remarks == {"1.2.1": ()}
 
 
 PREFERRED = {
@@ -117,11 +144,11 @@ PREFERRED = {
         another(convolution_kernel="WHATEVER"),
         "kernel LUNG",
     ),
-    "original before derived": (CHEST, another(image_type=("DERIVED", "PRIMARY", "AXIAL")), "this one is derived"),
+    "original before derived": (CHEST, of_type("DERIVED", "PRIMARY", "AXIAL"), "this one is derived"),
     "whole before a series with a gap, however thin": (
         replace(CHEST, resolution_mm=5.0),
-        another(gap_count=1),
-        "1 gaps and 0 duplicate slices",
+        another(obstacle=("SLICE_GAP", "a slice is missing at 12 mm")),
+        "this one makes no volume (SLICE_GAP: a slice is missing at 12 mm)",
     ),
     "chest before unnamed": (CHEST, another(body_part_examined="", series_description=""), "says chest"),
     "longer scan": (CHEST, another(extent_mm=200.0), "over 299 mm, here 1.00 mm over 200 mm"),
@@ -156,11 +183,14 @@ def test_kernels_of_the_vendors_stand_in_their_group(kernel: str, group: int) ->
 
 
 def test_nothing_suitable_names_the_nearest_series_for_the_notice() -> None:
-    short, head = another(slice_count=5), replace(CHEST, body_part_examined="HEAD", series_description="")
+    short, scout = (
+        another(slice_count=5),
+        replace(of_type("ORIGINAL", "PRIMARY", "LOCALIZER"), series_instance_uid="1.2.1"),
+    )
     dose = another(series_instance_uid="1.2.3", is_ct=False, modality="SR", slice_count=0)
-    selection = select([short, head, dose], RULES)
+    selection = select([short, scout, dose], RULES)
     assert selection.chosen is None
-    assert selection.nearest == head.series_instance_uid
+    assert selection.nearest == scout.series_instance_uid
     assert set(selection.reasons) == {"1.2.1", "1.2.2", "1.2.3"}
 
 
@@ -187,8 +217,34 @@ def test_a_series_that_is_merely_alike_is_not_analysed_again() -> None:
     assert not outranks(another(resolution_mm=0.8), CHEST, RULES)
 
 
-def test_a_series_that_is_ruled_out_outranks_nothing() -> None:
-    assert not outranks(another(series_description="MPR", resolution_mm=0.5), replace(CHEST, resolution_mm=5.0), RULES)
+def test_a_series_that_is_ruled_out_or_behind_by_its_words_outranks_nothing() -> None:
+    thick = replace(CHEST, resolution_mm=5.0)
+    assert not outranks(another(slice_count=7, resolution_mm=0.5), thick, RULES)
+    assert not outranks(another(series_description="MPR", resolution_mm=0.5), thick, RULES)
+
+
+def test_a_better_phase_alone_is_not_analysed_again() -> None:
+    assert not outranks(another(series_description="4D 0%"), replace(CHEST, series_description="4D 50%"), RULES)
+
+
+ARRIVING = {
+    "an equal": (another(slice_count=1, resolution_mm=None, thickness_mm=1.0, obstacle=("TOO_FEW_SLICES", "")), True),
+    "a thinner one of which few slices are here": (
+        another(slice_count=3, slice_distance_mm=7.0, resolution_mm=7.0, thickness_mm=0.6),
+        True,
+    ),
+    "a localizer": (of_type("ORIGINAL", "PRIMARY", "LOCALIZER"), False),
+    "a thicker one": (another(slice_count=1, thickness_mm=5.0, resolution_mm=5.0), False),
+    "a coronal reformat": (another(series_description="Thorax cor", slice_count=2, thickness_mm=1.0), False),
+    "an abdomen": (another(series_description="Abdomen", slice_count=2, thickness_mm=1.0), False),
+    "a worse kernel": (another(convolution_kernel="Bl57d", slice_count=2, thickness_mm=1.0), False),
+}
+
+
+@pytest.mark.parametrize(("one", "waited"), ARRIVING.values(), ids=ARRIVING)
+def test_a_series_that_is_arriving_is_waited_for_if_it_may_be_no_worse(one: SeriesSummary, waited: bool) -> None:
+    assert may_win(one, CHEST, RULES) is waited
+    assert may_win(one, None, RULES) is (refusal(replace(one, slice_count=8), RULES) is None)
 
 
 def test_a_site_can_change_the_rules() -> None:
@@ -205,15 +261,24 @@ def test_rules_come_out_of_plain_settings() -> None:
     assert (rules.min_slices, rules.max_slice_distance_mm) == (20, 12.0)
 
 
+def test_a_settings_file_of_before_still_rules_out_what_it_names() -> None:
+    values = {"excluded_image_types": ["MPR", "SECONDARY"], "excluded_descriptions": [r"\b(mpr|3d)\b"]}
+    rules = TypeAdapter(SelectionRules).validate_python(values)
+    assert "MPR" in (refusal(of_type("DERIVED", "PRIMARY", "CT_SOM5 MPR"), rules) or "")
+    assert "excluded pattern" in (refusal(another(series_description="Lung 3D"), rules) or "")
+
+
 @pytest.mark.parametrize(
     "values",
     [
         {"excluded_descriptions": ["(mpr"]},
+        {"preferences": [{"name": "x", "reason": "y", "words": ["(x"]}]},
+        {"pictures": [{"name": "x", "reason": "y", "words": ["x"], "where": ["patient_name"]}]},
         {"min_slices": 0},
         {"slice_classes_mm": [3.0, 1.5]},
         {"max_tilt_degrees": 120},
     ],
 )
 def test_rules_that_make_no_sense_are_refused(values: dict[str, object]) -> None:
-    with pytest.raises(ValidationError, match=r"regular expression|positive|ascend"):
+    with pytest.raises(ValidationError, match=r"regular expression|positive|ascend|none of"):
         TypeAdapter(SelectionRules).validate_python(values)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from node.series.instances import InstanceHeader
@@ -69,7 +71,7 @@ def test_a_structured_report_in_the_study_disturbs_nothing(node: Node) -> None:
 
 
 def test_a_study_without_a_suitable_series_gets_a_notice(node: Node) -> None:
-    node.receive(slices("1.1", body_part_examined="HEAD"), START)
+    node.receive(slices("1.1", image_type=("ORIGINAL", "PRIMARY", "LOCALIZER")), START)
     node.complete(at(61))
     record = node.series("1.1")
     assert (record.state, record.refusal_code) == (SeriesState.READY, NO_SUITABLE_SERIES)
@@ -81,6 +83,43 @@ def test_a_study_without_a_suitable_series_gets_a_notice(node: Node) -> None:
     )
     assert node.series("1.1").state is SeriesState.REFUSED
     assert len(node.ledger.deliveries.due("pacs", at(65))) == 1
+
+
+def test_a_head_alone_is_looked_at_and_the_report_says_what_its_header_names(node: Node) -> None:
+    node.receive(slices("1.1", body_part_examined="HEAD"), START)
+    node.complete(at(61))
+    assert (node.series("1.1").state, node.series("1.1").refusal_code) == (SeriesState.READY, None)
+    node.answers = [analysed()]
+    node.analyse(at(62))
+    (note,) = node.jobs[0]["notes"]
+    assert note.startswith("Body Part Examined names another part of the body than the chest")
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"body_part_examined": "ABDOMEN"},
+        {"series_description": "Thorax cor"},
+        {"slice_thickness_mm": 5.0},
+        {"image_type": ("DERIVED", "SECONDARY", "MPR")},
+        {"convolution_kernel": "B70f"},
+    ],
+    ids=str,
+)
+def test_a_series_that_could_not_be_chosen_is_not_waited_for(node: Node, attributes: dict[str, Any]) -> None:
+    node.receive(slices("1.1", convolution_kernel="B40f"), START)
+    node.receive(slices("1.2", 3, **attributes), at(1), "a2")
+    node.open_associations = {"a2"}
+    node.complete(at(2))
+    assert node.series("1.1").state is SeriesState.READY
+
+
+def test_a_series_that_may_be_better_is_waited_for(node: Node) -> None:
+    node.receive(slices("1.1"), START)
+    node.receive(slices("1.2", 3, slice_thickness_mm=1.0), at(1), "a2")
+    node.open_associations = {"a2"}
+    node.complete(at(2))
+    assert node.series("1.1").state is SeriesState.RECEIVING
 
 
 def test_a_study_of_reports_alone_gets_no_notice(node: Node) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
@@ -16,14 +18,15 @@ from rich.console import Console
 from node.analysis.analyser import Analyser
 from node.commands.options import ConfigOption, JsonOption, read_settings
 from node.config import Settings
-from node.errors import ConfigError, NoImages
-from node.folder import FolderScan, digest_of_files, opened, scan
+from node.errors import ConfigError, NoImages, ResultError
+from node.folder import FolderScan, beside, digest_of_files, no_images, opened, scan
 from node.job import Job, facts_file, prior_file
 from node.pipeline import process
 from node.results.bundle import Bundle, file_names
 from node.results.context import DISCLAIMER
 from node.results.forms import kinds_of, preferred
-from node.series.selection import NO_SUITABLE_SERIES, select, summarize
+from node.series.rules import SelectionRules
+from node.series.selection import NO_SUITABLE_SERIES, instead_of, select, summarize
 
 EXIT_NOT_READABLE = 3
 
@@ -54,11 +57,11 @@ def run(
             raise ConfigError(f"{option} {file}: there is no such file")
     _make(output)
     with opened(folder) as files:
-        job = _job(scan(files), output, settings)
-        job = replace(job, patient_facts=facts or job.patient_facts, prior_report=prior or job.prior_report)
+        found = scan(files)
+        draft = partial(_job, found, output, settings, (facts, prior))
         analyser = Analyser.create(settings.device, settings.analysis.threshold, settings.model_choice)
         with Console(stderr=True).status("analysing"):
-            bundle = process(job, analyser)
+            bundle = _first_readable(found, settings.selection, draft, analyser)
     if as_json:
         typer.echo(json.dumps(bundle.report, indent=2, ensure_ascii=False))
     else:
@@ -78,13 +81,48 @@ def _make(output: Path) -> None:
         raise ConfigError(f"--output {output}: cannot be written: {error.strerror}") from None
 
 
-def _job(found: FolderScan, output: Path, settings: Settings) -> Job:
-    """Choose the series as the node would, or say why none can be chosen."""
-    summaries = [summarize(found.headers(uid)) for uid in found.series]
-    selection = select(summaries, settings.selection)
-    uid = selection.chosen or selection.nearest or next(iter(found.series), None)
+def _first_readable(
+    found: FolderScan, rules: SelectionRules, draft: Callable[[str | None], Job], analyser: Analyser
+) -> Bundle:
+    """Analyse the best series that can be read, in the order of the node, or make the notice on the best of all."""
+    summaries = {uid: summarize(found.headers(uid)) for uid in found.series}
+    selection = select(list(summaries.values()), rules)
+    if not selection.candidates:
+        uid = selection.nearest or next(iter(found.series), None)
+        why = (NO_SUITABLE_SERIES, selection.reasons[uid]) if uid else (NoImages.code, no_images(found))
+        return process(replace(draft(uid), refusal=why), analyser)
+    refused: list[tuple[str, tuple[str, str]]] = []
+    is_only = len(selection.candidates) == 1
+    for uid in selection.candidates:
+        instead = tuple(instead_of(summaries[other], code) for other, (code, _) in refused)
+        job = draft(uid)
+        job = replace(job, notice=is_only, notes=(*instead, *selection.remarks[uid], *job.notes))
+        bundle = _read(job, analyser)
+        if bundle.code is None or is_only:
+            return bundle
+        refused.append((uid, (bundle.code, bundle.reason or "")))
+    best, why = refused[0]
+    return process(replace(draft(best), refusal=why, tried=len(refused) - 1), analyser)
+
+
+def _read(job: Job, analyser: Analyser) -> Bundle:
+    """Process one series; results that cannot be made are a reason to try the next one, where there is one."""
+    try:
+        return process(job, analyser)
+    except ResultError as error:
+        if job.notice:
+            raise
+        return Bundle(objects=(), report={}, code=error.code, reason=str(error))
+
+
+def _job(
+    found: FolderScan, output: Path, settings: Settings, given: tuple[Path | None, Path | None], uid: str | None
+) -> Job:
+    """Draft the job of one series; ``given`` are the files of facts and of a prior report."""
     files, study_uid = (found.files(uid), found.study_of(uid)) if uid else ((), "")
-    job = Job(
+    notes, warnings = beside(found, uid) if uid else ((), ())
+    facts, prior = given
+    return Job(
         files=files,
         output=output,
         source_digest=digest_of_files(files),
@@ -97,15 +135,12 @@ def _job(found: FolderScan, output: Path, settings: Settings) -> Job:
         ohif_tracking=settings.results.ohif_tracking,
         page=True,
         known_nodules=settings.results.known_nodules,
-        patient_facts=facts_file(settings.analysis.patient_facts, study_uid),
-        prior_report=prior_file(settings.results.prior_reports, study_uid),
+        patient_facts=facts or facts_file(settings.analysis.patient_facts, study_uid),
+        prior_report=prior or prior_file(settings.results.prior_reports, study_uid),
+        notes=notes,
+        warnings=warnings,
         may_stand_alone=True,
     )
-    if uid is None:
-        return replace(job, refusal=(NoImages.code, f"no DICOM image in the folder ({found.other_files} other files)"))
-    if selection.chosen is None:
-        return replace(job, refusal=(NO_SUITABLE_SERIES, selection.reasons[uid]))
-    return job
 
 
 def _tell(bundle: Bundle, output: Path) -> None:

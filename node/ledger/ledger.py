@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection, Engine, and_, or_, select, update
 
+from node.errors import LedgerError
 from node.ledger.deliveries import DeliveryLedger
 from node.ledger.engine import open_ledger
 from node.ledger.instances import InstanceLedger
 from node.ledger.ladders import from_the_first
 from node.ledger.outcomes import OutcomeLedger
 from node.ledger.records import DeliveryState
-from node.ledger.schema import deliveries, series
-from node.ledger.series import SeriesLedger
+from node.ledger.schema import deliveries, instances, series
+from node.ledger.series import SeriesLedger, digest_of
+from node.ledger.succession import SuccessionLedger
 from node.ledger.transitions import move
 from node.series.states import SeriesEvent, SeriesState
 
@@ -28,19 +31,27 @@ class Ledger:
     series: SeriesLedger
     outcomes: OutcomeLedger
     deliveries: DeliveryLedger
+    succession: SuccessionLedger
 
     @classmethod
     def open(cls, url: str) -> Ledger:
         """Open the database at ``url`` (SQLAlchemy), making it when it is new."""
         engine = open_ledger(url)
-        return cls(engine, InstanceLedger(engine), SeriesLedger(engine), OutcomeLedger(engine), DeliveryLedger(engine))
+        return cls(
+            engine,
+            InstanceLedger(engine),
+            SeriesLedger(engine),
+            OutcomeLedger(engine),
+            DeliveryLedger(engine),
+            SuccessionLedger(engine),
+        )
 
     def close(self) -> None:
         """Let go of every connection."""
         self.engine.dispose()
 
     def put_back(self, uid: str, at: datetime) -> list[str]:
-        """Put a failed analysis or delivery back in line.
+        """Put a failed or refused analysis, a series that was not chosen, or a delivery back in line.
 
         Parameters
         ----------
@@ -50,18 +61,42 @@ class Ledger:
         Returns
         -------
         One sentence for each thing put back; empty when there was nothing to put back.
+
+        Raises
+        ------
+        LedgerError
+            The files of the series are not here any more.
         """
         done: list[str] = []
         with self.engine.begin() as connection:
             count = _deliver_again(connection, uid, at)
             if count:
                 done.append(f"deliveries due again: {count}")
-            state = connection.scalar(select(series.c.state).where(series.c.series_instance_uid == uid))
-            if state in {SeriesState.FAILED, SeriesState.REFUSED}:
-                fresh = {"attempts": 0, "next_attempt_at": None, "refusal_code": None}
-                move(connection, uid, SeriesEvent.RETRY, at, "by hand", **fresh, reason_code=None, reason=None)
+            if _analyse_again(connection, uid, at):
                 done.append("the series waits for its analysis again")
         return done
+
+
+def _analyse_again(connection: Connection, uid: str, at: datetime) -> bool:
+    row = connection.execute(select(series).where(series.c.series_instance_uid == uid)).mappings().first()
+    if row is None or row["state"] not in {SeriesState.FAILED, SeriesState.REFUSED, SeriesState.SKIPPED}:
+        return False
+    contents = connection.execute(
+        select(instances.c.sop_instance_uid, instances.c.sha256).where(instances.c.series_instance_uid == uid)
+    ).all()
+    if not contents:
+        raise LedgerError(f"{uid}: its files were removed after their retention time; send the series again")
+    fresh: dict[str, Any] = {
+        "attempts": 0,
+        "next_attempt_at": None,
+        "refusal_code": None,
+        "reason_code": None,
+        "reason": None,
+    }
+    if row["state"] == SeriesState.SKIPPED:  # it never was in line
+        fresh |= {"ready_at": at, "input_digest": digest_of((each, sha256) for each, sha256 in contents)}
+    move(connection, uid, SeriesEvent.RETRY, at, "by hand", **fresh)
+    return True
 
 
 def _deliver_again(connection: Connection, uid: str, at: datetime) -> int:

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Engine, insert, select, update
 from node.ledger.ladders import planned
 from node.ledger.records import ARRIVED, DeliveryState, OutcomeRecord, Recipient, ResultRecord, SeriesRecord
 from node.ledger.schema import analyses, deliveries, results, series
+from node.ledger.succession import is_told, is_unchanged
 from node.ledger.transitions import move
 from node.series.states import SeriesEvent, SeriesState
 
@@ -39,17 +40,23 @@ class OutcomeLedger:
         False, with nothing written, when the series has changed since the analysis began.
         """
         with self._engine.begin() as connection:
-            if not _is_unchanged(connection, source):
+            if not is_unchanged(connection, source):
                 return False
             analysis_id = _insert_analysis(connection, source, outcome, at)
             _withdraw_older(connection, source, outcome.results, at)
             _insert_results(connection, source, outcome.results, analysis_id, at)
             for recipient in recipients:
                 _insert_deliveries(connection, source, outcome.results, recipient, at)
-            columns = {"reason_code": outcome.code, "reason": outcome.reason, "next_attempt_at": None}
+            told = {"reason_code": outcome.code, "reason": outcome.reason, "refusal_code": outcome.code}
             event = _EVENT_OF_OUTCOME[outcome.state]
-            move(connection, source.series_instance_uid, event, at, outcome.reason, **columns)
+            move(connection, source.series_instance_uid, event, at, outcome.reason, **told, next_attempt_at=None)
         return True
+
+    def told(self, study_instance_uid: str) -> frozenset[str]:
+        """Give the refused and failed series of a study on which a notice was made, or could not be made."""
+        query = select(series.c.series_instance_uid).where(series.c.study_instance_uid == study_instance_uid, is_told())
+        with self._engine.connect().execution_options(read_only=True) as connection:
+            return frozenset(connection.scalars(query))
 
     def last_report(self, series_instance_uid: str) -> ResultRecord | None:
         """Give the structured report that was made last of a series, in its richest form: the next one names it."""
@@ -100,14 +107,6 @@ class OutcomeLedger:
         """Give the Series Instance UID of everything this node ever made, so that it is never analysed."""
         with self._engine.connect().execution_options(read_only=True) as connection:
             return frozenset(connection.scalars(select(results.c.result_series_uid).distinct()))
-
-
-def _is_unchanged(connection: Connection, source: SeriesRecord) -> bool:
-    query = select(series.c.state, series.c.input_digest).where(
-        series.c.series_instance_uid == source.series_instance_uid
-    )
-    row = connection.execute(query).one()
-    return bool(row.state == SeriesState.READY and row.input_digest == source.input_digest)
 
 
 def _withdraw_older(connection: Connection, source: SeriesRecord, made: Iterable[ResultRecord], at: datetime) -> None:

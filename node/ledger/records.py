@@ -65,6 +65,20 @@ class SeriesRecord:
 
 
 @dataclass(frozen=True)
+class Successor:
+    """A series that is put in line when another one of its study could not be read.
+
+    Parameters
+    ----------
+    input_digest
+        Of a series that is to be analysed; None where only the notice of the study is to be made on it.
+    """
+
+    series_instance_uid: str
+    input_digest: str | None
+
+
+@dataclass(frozen=True)
 class ResultRecord:
     """One result object on disk; ``path`` is relative to ``data_dir``."""
 

@@ -22,6 +22,7 @@ from string import Formatter
 from types import MappingProxyType
 from typing import Final
 
+from node.results.wording_choice import CHOICE
 from node.results.wording_layout import LAYOUT
 from node.results.wording_pages import PAGES
 from node.results.wording_pictures import PICTURES
@@ -40,7 +41,7 @@ class Language(StrEnum):
 
 
 SENTENCES: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
-    {**REPORT, **REASONS, **WARNINGS, **RULES, **PAGES, **LAYOUT, **PICTURES}
+    {**REPORT, **REASONS, **WARNINGS, **RULES, **PAGES, **LAYOUT, **PICTURES, **CHOICE}
 )
 _COLUMNS: Final = MappingProxyType({Language.GERMAN: 0, Language.CHINESE: 1})
 # What stands in braces is one word or figure, except for these.
@@ -50,6 +51,11 @@ _SHAPES: Final = MappingProxyType(
         "categories": r"[0-4][ABX]?(?: or [0-4][ABX]?)*",
         "band": r"[<>]?=?[\d-]+ mm(?: \([<>]?[\d-]+ mm3\))?",
         "row": r"(?:single|multiple) [a-z ]+",
+        "attribute": r"[A-Z][A-Za-z ()]+",
+        "what": r".+",
+        "series": r"series -?\d+|another series",
+        "kind": r".+",
+        "modalities": r".+",
         "text": r".+",
         "basis": r".+",
         "first_advice": r".+",

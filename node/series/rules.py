@@ -8,6 +8,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from node.series.preferences import PICTURES, PREFERENCES, Preference, check_patterns
+from node.series.words import fits, words_of
+
 # Kernels by sharpness. Medium first: they keep CT numbers and edges true, on which the type and size of a nodule
 # rest; edge-enhancing ones overshoot at edges and are noisy. CAD found 88 % with a medium kernel, 82 % with a soft
 # and 82 % with a sharp one (PMID 20118719); kernels change the nodule type that AI reports, 1 or 2 mm slices
@@ -30,29 +33,62 @@ _SHARP = (
 )
 
 
+# "Chest" in the languages of hospitals. Accents do not matter (``node.series.words``).
+_CHEST = (
+    r"chest|(?<!rachis )(?<!columna )(?<!coluna )(?<!colonna )th?ora[ckx](?!\w* (spine|vertebr|outlet))|\bthx\b",
+    r"\blung|pulm|poumon|polmon|\bpecho|\bpeito|mediastin|\bldct\b|\bhrct\b",  # English, Romance languages, German
+    r"whole ?body|torso|trunk|ganzkorper|corps entier|cuerpo (entero|completo)|corpo inteiro",
+    r"\b(cap|tap|cta?p|ctpa|n?cnap|brustkorb|brust)\b",
+    r"\b(longen|borstkas|brostkorg|brystkas\w*|bryst|rintakeha|keuh\w*|rindkere|kops\w*)\b",  # northern Europe
+    r"\b(klatk\w*|klp|pluc\w*|hrud\w*|plic\w*|pljuc\w*|prsni\w*|grudni\w*)\b",  # Polish, Czech, southern Slavic
+    r"\b(mellkas\w*|tudo\w*|plaman\w*|gogus\w*|akciger\w*|krutin\w*|plauc\w*|plaus\w*)\b",  # Hungarian to Latvian
+    r"грудн|груд|легк|легень|леген|огк|гръд|бял дроб|плућ",
+    r"胸|肺|흉|폐|가슴",
+    r"θωρακ|πνευμον|صدر|رئة|رئت|رئو|ریه|سینه|חזה|ריאות|ריאה|छाती|फेफड|ทรวงอก|หน้าอก|ปอด",
+    r"\b(nguc|phoi|dada|paru)\b",  # Vietnamese, Indonesian
+)
+_OTHER_PART = (
+    r"\b(head|brain|skull|neck|orbit|sinus|abdo|abd\b|pelvi|liver|kidney|spine|[clt] ?spine|knee|hip\b|ankle|foot)",
+    r"\b(hand|wrist|elbow|shoulder|extremit|femur|tibia|maxilla|mandib|dental|coronar|heart|cardiac|calcium)",
+    r"\b(kopf|schadel|hirn|hals|bauch(?!lage)|becken|leber|niere|[hlb]ws|wirbel|crane|cerebr|encephal|cou\b|foie|rein|rachis)",
+    r"\b(craneo|cabeza|cuello|columna|coluna|colonna|collo|cranio|bacin|higado|jamy|brzuch|miednic|glow|szyj)",
+    r"\b(bricho|panev|hlav|karin|batin|beyin|boyun|has\b|koponya|nyak)",
+    r"голов|живот|брюшн|таза|позвон|шеи",
+    r"头|頭|颅|腦|脑|脳|腹|盆|頸|颈|脊|腰|두부|복부|골반|경부|척추",
+    r"κοιλι|κεφαλ|بطن|راس|حوض|בטן|ראש|אגן|ศีรษะ|ช่องท้อง",
+)
+
+
 @dataclass(frozen=True)
 class SelectionRules:
     """Which series of a study is analysed.
 
-    All patterns are regular expressions, upper and lower case alike. Those for descriptions and body
-    parts are searched in words separated by single spaces (``Thorax_COR-3mm`` reads ``thorax cor 3mm``).
+    All patterns are regular expressions, upper and lower case and accents alike. Those for texts are
+    searched in words separated by single spaces (``Thorax_COR-3mm`` reads ``thorax cor 3mm``).
 
     Parameters
     ----------
     min_slices
         Fewer are no chest: 8, because a lung of 200 mm has 17 slices at the largest distance.
     max_slice_distance_mm
-        Between neighbouring slices.
+        Between neighbouring slices; a series beyond it stands behind.
     max_tilt_degrees
-        Largest angle between the normal of the slices and the patient's long axis; gantries tilt by 30.
+        Largest angle between the normal of the slices and the patient's long axis; gantries tilt by 30. A series
+        beyond it stands behind.
     excluded_image_types
-        Words of Image Type (0008,0008) that rule a series out: projections, reformats, pages.
+        Words in a value of Image Type (0008,0008) that rule a series out when every image has one: pages, scouts.
     excluded_descriptions
-        Patterns of Series Description that rule a series out.
+        Patterns of Series Description that rule a series out: what a site never wants to be tried.
     chest_patterns
-        Body part or description that say "chest"; such a series is preferred.
+        Words that say "chest"; such a series is preferred.
     other_part_patterns
-        Body part or description that rule a series out, unless a chest pattern fits as well.
+        Words that name another part of the body, unless a chest pattern fits as well; such a series stands behind.
+    pictures
+        Rules by words that go before the part of the body.
+    preferences
+        Rules by words that go after it.
+    breathing_phase_percent, cardiac_phase_percent
+        Phase that is read best of those that a gated study tells in %: full inspiration, and the quiet heart.
     slice_classes_mm
         Upper bounds of the classes of slice distance or thickness, whichever is larger. A thinner class
         wins; within one class the kernel decides.
@@ -64,25 +100,17 @@ class SelectionRules:
     max_slice_distance_mm: float = 12.0
     max_tilt_degrees: float = 45.0
     excluded_image_types: tuple[str, ...] = (
-        *("LOCALIZER", "SECONDARY", "MPR", "REFORMATTED", "CURVED", "PROJECTION", "MIP", "MINIP", "MAXIMUM", "MINIMUM"),
-        *("VRT", "SSD", "SCREEN", "DOSE", "SUBTRACTION", "FUSED"),
+        *("LOCALIZER", "SCOUT", "TOPOGRAM", "SCANOGRAM", "SURVIEW"),
+        *("SCREEN SAVE", "SCREENSAVE", "SCREEN SHOT", "SCREENSHOT", "SCREEN CAPTURE"),
+        *("DOSE INFO", "DOSEINFO", "DOSE REPORT", "DOSE RECORD", "DOSE SUMMARY", "PATIENT PROTOCOL", "SOM5 PROT"),
     )
-    excluded_descriptions: tuple[str, ...] = (
-        r"\b(scout|topogram|surview|scanogram|locali[sz]er|pilot)",
-        r"\b(dose (report|info|record|page|sheet|summary)|patient protocol|exam summary)\b",
-        r"\b(mpr|mip|minip|maxip|vrt|3d|curved)\b",
-        r"\b(cor|coronal|sag|sagittal|sagital|oblique)\b",
-        r"\b(screen ?(save|shot|capture)|key images?)\b",
-        r"\b((pre)?monitoring|bolus|tracker|smart ?prep|timing|test inj\w*)\b",
-    )
-    chest_patterns: tuple[str, ...] = (
-        r"chest|thora|lung|pulmo|whole ?body|torso|trunk",
-        r"\b(cap|tap|cta?p)\b",
-    )
-    other_part_patterns: tuple[str, ...] = (
-        r"\b(head|brain|skull|neck|orbit|sinus|abdo|abd\b|pelvi|liver|kidney|spine|[clt] ?spine|knee|hip\b|ankle|foot)",
-        r"\b(hand|wrist|elbow|shoulder|extremit|femur|tibia|maxilla|mandib|dental|coronar|heart|cardiac|calcium)",
-    )
+    excluded_descriptions: tuple[str, ...] = ()
+    chest_patterns: tuple[str, ...] = _CHEST
+    other_part_patterns: tuple[str, ...] = _OTHER_PART
+    pictures: tuple[Preference, ...] = PICTURES
+    preferences: tuple[Preference, ...] = PREFERENCES
+    breathing_phase_percent: float = 0.0
+    cardiac_phase_percent: float = 75.0
     slice_classes_mm: tuple[float, ...] = (1.5, 3.0, 5.0)
     kernel_groups: tuple[tuple[str, ...], ...] = (_MEDIUM, _SOFT, _SHARP)
 
@@ -91,17 +119,21 @@ class SelectionRules:
             raise ValueError("min_slices, max_slice_distance_mm and max_tilt_degrees (up to 90) must be positive")
         if list(self.slice_classes_mm) != sorted(set(self.slice_classes_mm)):
             raise ValueError(f"slice_classes_mm must ascend, found {self.slice_classes_mm}")
-        lists = (self.excluded_descriptions, self.chest_patterns, self.other_part_patterns, *self.kernel_groups)
-        for pattern in (pattern for patterns in lists for pattern in patterns):
-            try:
-                re.compile(pattern)
-            except re.error as error:
-                raise ValueError(f"{pattern!r} is not a regular expression: {error}") from None
+        for patterns in (self.excluded_descriptions, self.chest_patterns, self.other_part_patterns):
+            check_patterns(patterns)
+        for patterns in self.kernel_groups:
+            check_patterns(patterns)
+
+    def excluded_word(self, image_type: tuple[str, ...]) -> str | None:
+        """Give the excluded word in an Image Type: ``DOSE INFO`` stands in ``CT_DOSE_INFO``; None if there is none."""
+        values = [f" {words_of(value)} " for value in image_type]
+        found = (word for word in self.excluded_image_types for value in values if f" {words_of(word)} " in value)
+        return next(found, None)
 
     def matches(self, text: str, patterns: tuple[str, ...]) -> bool:
         """Tell whether one of the patterns stands in ``text``."""
-        words = " ".join(re.findall(r"[^\W_]+", text))
-        return any(re.search(pattern, words, re.IGNORECASE) for pattern in patterns)
+        words = words_of(text)
+        return any(fits(words, pattern) for pattern in patterns)
 
     def kernel_group(self, kernel: str) -> int:
         """Give the place of a kernel in ``kernel_groups``; their number if it is in none."""

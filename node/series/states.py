@@ -5,9 +5,12 @@ in the table is an error. No clock, no file, no log, no ledger.
 
     RECEIVING ──chosen──> READY ──analysed──> ANALYSED ──delivered──> DELIVERED ──committed──> COMMITTED
         │                   │
-        │                   ├──refused──> REFUSED     a notice says why; ``retry`` makes it READY again
+        │                   ├──refused──> REFUSED     ``retry`` makes it READY again
         │                   └──failed───> FAILED      an error of ours; ``retry`` makes it READY again
-        └──not chosen──> SKIPPED                      ``chosen`` later, when a better series was refused
+        └──not chosen──> SKIPPED                      ``chosen`` later, when a better series was refused, or ``retry``
+
+Where a series is REFUSED or FAILED and another of its study is left, that one is chosen and no notice is made. When
+none is left, the best of the study is ``chosen`` once more, for the notice alone (``node.series.succession``).
 
 An instance that arrives puts a series in any state back to RECEIVING: what was said of it was said of
 fewer slices. REFUSED and FAILED stay as they are when their notice is delivered: the delivery of a
@@ -30,7 +33,7 @@ class SeriesState(StrEnum):
     DELIVERED = "DELIVERED"  # every destination has every result
     COMMITTED = "COMMITTED"  # every destination has taken over the responsibility (storage commitment)
     SKIPPED = "SKIPPED"  # complete, and not chosen for analysis; the reason is stored
-    REFUSED = "REFUSED"  # cannot be analysed; a notice was made
+    REFUSED = "REFUSED"  # cannot be analysed; the reason is stored
     FAILED = "FAILED"  # an error of ours; may be tried again
 
 
@@ -38,7 +41,7 @@ class SeriesEvent(StrEnum):
     """What can happen to a series."""
 
     INSTANCE_ARRIVED = "INSTANCE_ARRIVED"
-    CHOSEN = "CHOSEN"  # complete, and selected for analysis
+    CHOSEN = "CHOSEN"  # complete, and selected for analysis, or for the notice of its study
     NOT_CHOSEN = "NOT_CHOSEN"  # complete, and not selected
     ANALYSED = "ANALYSED"
     REFUSED = "REFUSED"
@@ -66,9 +69,9 @@ TRANSITIONS: Mapping[SeriesState, Mapping[SeriesEvent, SeriesState]] = MappingPr
         _S.ANALYSED: MappingProxyType({_E.INSTANCE_ARRIVED: _S.RECEIVING, _E.DELIVERED: _S.DELIVERED}),
         _S.DELIVERED: MappingProxyType({_E.INSTANCE_ARRIVED: _S.RECEIVING, _E.COMMITTED: _S.COMMITTED}),
         _S.COMMITTED: MappingProxyType({_E.INSTANCE_ARRIVED: _S.RECEIVING}),
-        _S.SKIPPED: MappingProxyType({_E.INSTANCE_ARRIVED: _S.RECEIVING, _E.CHOSEN: _S.READY}),
-        _S.REFUSED: MappingProxyType({_E.INSTANCE_ARRIVED: _S.RECEIVING, _E.RETRY: _S.READY}),
-        _S.FAILED: MappingProxyType({_E.INSTANCE_ARRIVED: _S.RECEIVING, _E.RETRY: _S.READY}),
+        _S.SKIPPED: MappingProxyType({_E.INSTANCE_ARRIVED: _S.RECEIVING, _E.CHOSEN: _S.READY, _E.RETRY: _S.READY}),
+        _S.REFUSED: MappingProxyType({_E.INSTANCE_ARRIVED: _S.RECEIVING, _E.CHOSEN: _S.READY, _E.RETRY: _S.READY}),
+        _S.FAILED: MappingProxyType({_E.INSTANCE_ARRIVED: _S.RECEIVING, _E.CHOSEN: _S.READY, _E.RETRY: _S.READY}),
     }
 )
 

@@ -16,12 +16,16 @@ from node.ledger.records import OutcomeRecord, Recipient, ResultRecord, SeriesRe
 from node.results.context import PredecessorReport
 from node.results.language import Language
 from node.results.prior import tracked_nodules
+from node.series.selection import SelectionRules
 from node.series.states import SeriesState
+from node.series.succession import Step, StepKind
+from node.tasks.study import Study
 
 logger = logging.getLogger(__name__)
 
 RETRY_WAIT_S = 30.0  # between two attempts at the same series
 GIVEN_UP = "ANALYSIS_FAILED"
+INTERNAL_ERROR = "INTERNAL_ERROR"
 
 
 class Worker(Protocol):
@@ -58,13 +62,14 @@ class AnalysisRules:
     ohif_tracking: bool
     notices: bool
     page: bool
+    selection: SelectionRules
     known_nodules: Path | None
     patient_facts: Path | None
     prior_reports: Path | None
 
 
 class AnalysisTask:
-    """Works on one READY series at a time."""
+    """Works on one READY series at a time; what cannot be read hands over to the next best of its study."""
 
     name = "analysis"
 
@@ -86,30 +91,43 @@ class AnalysisTask:
         """Take the next series, if there is one, to an outcome in the ledger."""
         record = self._current = self._ledger.series.next_ready(now)
         if record is None:
-            return False
+            return self._settle(now)
         attempt = self._ledger.series.begin_attempt(record.series_instance_uid)
         if attempt > self._rules.attempts and record.refusal_code is None:
             # Only a node that was killed in its last attempt comes here: a series that takes the node down.
-            self._give_up(record, "the analysis was interrupted in every attempt")
+            self._give_up(record, "the analysis was interrupted in every attempt", now)
             return True
+        job = self._job(record)
         try:
-            answer = self._worker.ask(job_to_json(self._job(record)), self._rules.timeout_s)
+            answer = self._worker.ask(job_to_json(job), self._rules.timeout_s)
         except PulmonodeError as error:
             answer = {"error": error.code, "message": str(error), "retry": error.retry}
-        self._conclude(record, attempt, self._with_reports(answer), now)
+        self._conclude(record, (attempt, job), answer, now)
         return True
+
+    def _settle(self, now: datetime) -> bool:
+        """Take up studies in which something failed that nobody foresaw, so that none ends in silence."""
+        found = False
+        for study_instance_uid in self._ledger.succession.unsettled_studies():
+            study = Study.read(self._ledger, study_instance_uid, self._rules.selection)
+            successor = study.successor(study.step())
+            if successor is not None:
+                self._ledger.succession.put_forward(successor, now)
+                found = True
+        return found
 
     def failed(self, error: Exception, now: datetime) -> None:
         """Mark the series at hand FAILED with the reason."""
         if self._current is not None:
             reason = f"unexpected {type(error).__name__}; see the log"
-            self._ledger.series.fail(self._current.series_instance_uid, "INTERNAL_ERROR", reason, now)
+            self._ledger.series.fail(self._current.series_instance_uid, INTERNAL_ERROR, reason, now)
 
     def _job(self, record: SeriesRecord) -> Job:
         uid = record.series_instance_uid
         digest = record.input_digest or ""
         last = self._ledger.outcomes.last_report(uid)
         refusal = (record.refusal_code, record.reason or "") if record.refusal_code else None
+        study = Study.read(self._ledger, record.study_instance_uid, self._rules.selection)
         return Job(
             files=tuple(self._rules.data_dir / path for _, path, _ in self._ledger.instances.files(uid)),
             output=self._rules.data_dir / self._folder(record),
@@ -128,6 +146,9 @@ class AnalysisTask:
             prior_report=prior_file(self._rules.prior_reports, record.study_instance_uid),
             tracked=tracked_nodules(self._ledger.outcomes.last_analysis(uid) or {"nodules": None}),
             refusal=refusal,
+            notice=refusal is not None or study.step_after_refusal(uid) == Step(StepKind.NOTICE, uid),
+            tried=len(study.tried_beside(uid)),
+            notes=() if refusal else study.remarks(uid),
             predecessor=PredecessorReport(last.sop_class_uid, last.sop_instance_uid, last.result_series_uid)
             if last
             else None,
@@ -151,8 +172,13 @@ class AnalysisTask:
         is_silent = answer.get("code") is not None and not self._rules.notices
         return () if is_silent or "error" in answer else self._rules.recipients
 
-    def _conclude(self, record: SeriesRecord, attempt: int, answer: dict[str, Any], now: datetime) -> None:
+    def _conclude(self, record: SeriesRecord, done: tuple[int, Job], answer: dict[str, Any], now: datetime) -> None:
+        attempt, job = done
         uid = record.series_instance_uid
+        if "error" not in answer and answer["code"] is not None and record.refusal_code is None:
+            self._refuse(record, job, answer, now)
+            return
+        answer = self._with_reports(answer)
         if "error" not in answer:
             self._record(record, answer, now)
         elif record.refusal_code is not None:
@@ -163,11 +189,36 @@ class AnalysisTask:
             wait = timedelta(seconds=RETRY_WAIT_S)
             self._ledger.series.postpone(uid, answer["error"], answer["message"], now + wait)
         else:
-            self._give_up(record, answer["message"])
+            self._give_up(record, answer["message"], now)
 
-    def _give_up(self, record: SeriesRecord, reason: str) -> None:
+    def _refuse(self, record: SeriesRecord, job: Job, answer: dict[str, Any], now: datetime) -> None:
+        """Record the notice, if the study still has nothing else to try; else hand over."""
+        study = Study.read(self._ledger, record.study_instance_uid, self._rules.selection)
+        is_last = study.step_after_refusal(record.series_instance_uid) == Step(
+            StepKind.NOTICE, record.series_instance_uid
+        )
+        reported = self._with_reports(answer)
+        if is_last and job.notice and "error" not in reported:
+            self._record(record, answer, now)
+        elif is_last and job.notice:
+            self._give_up(record, reported["message"], now)
+        else:
+            self._hand_over(study, record, (answer["code"], answer["reason"]), now)
+
+    def _give_up(self, record: SeriesRecord, reason: str, now: datetime) -> None:
         logger.error("series %s cannot be analysed: %s", record.key, reason)
-        self._ledger.series.give_up(record.series_instance_uid, GIVEN_UP, reason)
+        study = Study.read(self._ledger, record.study_instance_uid, self._rules.selection)
+        self._hand_over(study, record, (GIVEN_UP, reason), now)
+
+    def _hand_over(self, study: Study, record: SeriesRecord, why: tuple[str, str], now: datetime) -> None:
+        """Leave a series without a notice to the next of its study, or to the notice of the study."""
+        code, reason = why
+        step = study.step_after_refusal(record.series_instance_uid)
+        if step == Step(StepKind.NOTICE, record.series_instance_uid):
+            self._ledger.series.give_up(record.series_instance_uid, code, reason)
+            return
+        logger.info("series %s: %s; %s", record.key, code, f"{step.kind} another one" if step else "no notice is due")
+        self._ledger.succession.pass_on(record, _state_of(code), why, study.successor(step), now)
 
     def _record(self, record: SeriesRecord, answer: dict[str, Any], now: datetime) -> None:
         outcome = self._outcome(record, answer)
@@ -198,4 +249,4 @@ class AnalysisTask:
 def _state_of(code: str | None) -> SeriesState:
     if code is None:
         return SeriesState.ANALYSED
-    return SeriesState.FAILED if code == GIVEN_UP else SeriesState.REFUSED
+    return SeriesState.FAILED if code in {GIVEN_UP, INTERNAL_ERROR} else SeriesState.REFUSED

@@ -14,18 +14,18 @@ from node.ledger.series import digest_of
 from node.series.completeness import SeriesSnapshot, end_instances, judge, needs_look_at_lungs
 from node.series.selection import (
     NO_SUITABLE_SERIES,
+    Selection,
     SelectionRules,
     SeriesSummary,
+    may_win,
     outranks,
-    refusal,
     select,
-    summarize,
 )
 from node.series.states import SeriesState
+from node.series.succession import TAKEN
+from node.tasks.study import Study
 
 logger = logging.getLogger(__name__)
-
-_TAKEN = frozenset({SeriesState.READY, SeriesState.ANALYSED, SeriesState.DELIVERED, SeriesState.COMMITTED})
 
 
 @dataclass(frozen=True)
@@ -129,46 +129,29 @@ class CompletionTask:
 
     def _decide(self, study_instance_uid: str, now: datetime) -> None:
         """Choose among the complete series of a study, unless one that is still arriving may be better."""
-        records = {record.series_instance_uid: record for record in self._ledger.series.of_study(study_instance_uid)}
-        arriving = [record for record in records.values() if record.state is SeriesState.RECEIVING]
-        complete = [record for record in arriving if record.completeness is not None]
+        records = self._ledger.series.of_study(study_instance_uid)
+        arriving = {one.series_instance_uid: one for one in records if one.state is SeriesState.RECEIVING}
+        complete = {uid: one for uid, one in arriving.items() if one.completeness is not None}
         if not complete:
             return
-        summaries = {
-            uid: summarize(self._ledger.instances.headers(uid)) for uid in records if self._has_files(records[uid])
-        }
-        if any(self._may_win(summaries[record.series_instance_uid]) for record in arriving if record not in complete):
-            return
-        taken = [summaries[uid] for uid, record in records.items() if record.state in _TAKEN and uid in summaries]
-        self._conclude({record.series_instance_uid: record for record in complete}, summaries, taken, now)
+        study = Study.read(self._ledger, study_instance_uid, self._rules.selection)
+        chosen = select([study.summaries[uid] for uid in complete], study.rules, study.own_series)
+        best = study.summaries[chosen.chosen] if chosen.chosen else None
+        others = (study.summaries[uid] for uid in arriving if uid not in complete)
+        if not any(may_win(one, best, study.rules) for one in others):
+            self._conclude(study, complete, chosen, now)
 
-    @staticmethod
-    def _has_files(record: SeriesRecord) -> bool:
-        return record.files_removed_at is None
-
-    def _may_win(self, summary: SeriesSummary) -> bool:
-        """Tell whether a series that is still arriving could be chosen once it has all its slices."""
-        return refusal(summary, replace(self._rules.selection, min_slices=1)) is None
-
-    def _conclude(
-        self,
-        complete: dict[str, SeriesRecord],
-        summaries: dict[str, SeriesSummary],
-        taken: list[SeriesSummary],
-        now: datetime,
-    ) -> None:
-        rules = self._rules.selection
-        own = self._ledger.outcomes.result_series()
-        selection = select([summaries[uid] for uid in complete], rules, own)
+    def _conclude(self, study: Study, complete: dict[str, SeriesRecord], selection: Selection, now: datetime) -> None:
+        """Put the chosen series or a notice in line first, then skip the others: a study is never left with nothing."""
         reasons = dict(selection.reasons)
-        better = next(
-            (one for one in taken if selection.chosen and not outranks(summaries[selection.chosen], one, rules)), None
-        )
-        if selection.chosen and better:
+        if selection.chosen and (better := _analysed_and_no_worse(study, selection.chosen)):
             reasons[selection.chosen] = f"{better.name} of this study is analysed already and is no worse"
         elif selection.chosen:
             self._choose(complete[selection.chosen], now)
-        elif selection.nearest and not taken:
+        elif successor := study.successor(study.step(settled=complete)):
+            self._ledger.succession.put_forward(successor, now)
+            self._on_ready()
+        elif selection.nearest and not study.has_been_read_or_tried:
             # Silence would read as a negative result: the study gets a notice on its largest CT series.
             self._choose(complete[selection.nearest], now, (NO_SUITABLE_SERIES, reasons.pop(selection.nearest)))
         for uid, reason in reasons.items():
@@ -181,3 +164,13 @@ class CompletionTask:
         self._ledger.series.choose(record, digest, now, refused)
         logger.info("series %s is ready: %s", record.key, refused[1] if refused else "chosen")
         self._on_ready()
+
+
+def _analysed_and_no_worse(study: Study, chosen: str) -> SeriesSummary | None:
+    """Give a series of the study that is analysed, or in line for it, and that the chosen one does not outrank."""
+    taken = [
+        study.summaries[uid]
+        for uid, record in study.records.items()
+        if record.state in TAKEN and record.refusal_code is None and uid in study.summaries
+    ]
+    return next((one for one in taken if not outranks(study.summaries[chosen], one, study.rules)), None)
