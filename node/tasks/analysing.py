@@ -103,12 +103,11 @@ class AnalysisTask:
         """Mark the series at hand FAILED with the reason."""
         if self._current is not None:
             reason = f"unexpected {type(error).__name__}; see the log"
-            self._ledger.series.fail(self._current.series_instance_uid, "INTERNAL_ERROR", reason, now)
+            self._ledger.series.fail(self._current, "INTERNAL_ERROR", reason, now)
 
     def _job(self, record: SeriesRecord) -> Job:
         uid = record.series_instance_uid
         digest = record.input_digest or ""
-        last = self._ledger.outcomes.last_report(uid)
         refusal = (record.refusal_code, record.reason or "") if record.refusal_code else None
         return Job(
             files=tuple(self._rules.data_dir / path for _, path, _ in self._ledger.instances.files(uid)),
@@ -128,10 +127,15 @@ class AnalysisTask:
             prior_report=prior_file(self._rules.prior_reports, record.study_instance_uid),
             tracked=tracked_nodules(self._ledger.outcomes.last_analysis(uid) or {"nodules": None}),
             refusal=refusal,
-            predecessor=PredecessorReport(last.sop_class_uid, last.sop_instance_uid, last.result_series_uid)
-            if last
-            else None,
+            predecessor=self._predecessor(uid),
         )
+
+    def _predecessor(self, uid: str) -> PredecessorReport | None:
+        last = self._ledger.outcomes.last_report(uid)
+        if last is None:
+            return None
+        study = self._ledger.outcomes.study_of(last)
+        return PredecessorReport(last.sop_class_uid, last.sop_instance_uid, last.result_series_uid, study)
 
     @staticmethod
     def _folder(record: SeriesRecord) -> str:
@@ -152,22 +156,23 @@ class AnalysisTask:
         return () if is_silent or "error" in answer else self._rules.recipients
 
     def _conclude(self, record: SeriesRecord, attempt: int, answer: dict[str, Any], now: datetime) -> None:
-        uid = record.series_instance_uid
         if "error" not in answer:
             self._record(record, answer, now)
         elif record.refusal_code is not None:
             logger.error("no notice for series %s: %s", record.key, answer["message"])
-            self._ledger.series.fail(uid, record.refusal_code, f"{record.reason}; no notice: {answer['message']}", now)
+            self._ledger.series.fail(
+                record, record.refusal_code, f"{record.reason}; no notice: {answer['message']}", now
+            )
         elif answer["retry"] and attempt < self._rules.attempts:
             logger.warning("attempt %d at series %s failed: %s", attempt, record.key, answer["message"])
             wait = timedelta(seconds=RETRY_WAIT_S)
-            self._ledger.series.postpone(uid, answer["error"], answer["message"], now + wait)
+            self._ledger.series.postpone(record, answer["error"], answer["message"], now + wait)
         else:
             self._give_up(record, answer["message"])
 
     def _give_up(self, record: SeriesRecord, reason: str) -> None:
         logger.error("series %s cannot be analysed: %s", record.key, reason)
-        self._ledger.series.give_up(record.series_instance_uid, GIVEN_UP, reason)
+        self._ledger.series.give_up(record, GIVEN_UP, reason)
 
     def _record(self, record: SeriesRecord, answer: dict[str, Any], now: datetime) -> None:
         outcome = self._outcome(record, answer)
