@@ -131,13 +131,16 @@ def _decoded(opened: _Opened, span: Span | None) -> Dataset:
 
 
 def _read(element: bytes, encoding: Encoding, character_sets: Sequence[str]) -> Dataset:
-    return read_dataset(
-        BytesIO(element),
-        encoding.is_implicit_vr,
-        encoding.is_little_endian,
-        parent_encoding=list(character_sets),
-        at_top_level=False,
-    )
+    try:
+        return read_dataset(
+            BytesIO(element),
+            encoding.is_implicit_vr,
+            encoding.is_little_endian,
+            parent_encoding=list(character_sets),
+            at_top_level=False,
+        )
+    except MALFORMED as error:  # OSError among them, which says nothing of the disk here
+        raise CannotUnderstand(f"an element cannot be read ({type(error).__name__})") from None
 
 
 @contextmanager

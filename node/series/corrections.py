@@ -85,7 +85,11 @@ def _names(tags: Iterable[int]) -> tuple[str, ...]:
 
 
 def _tags(keywords: str) -> frozenset[int]:
+    """Look up attributes; one that PS3.6 does not know is a mistake in a table below."""
     found = {keyword: tag_for_keyword(keyword) for keyword in keywords.split()}
+    unknown = [keyword for keyword, tag in found.items() if tag is None]
+    if unknown:
+        raise ValueError(f"not in the data dictionary: {', '.join(unknown)}")
     return frozenset(tag for tag in found.values() if tag is not None)
 
 
