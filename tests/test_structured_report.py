@@ -220,6 +220,16 @@ def test_a_new_report_names_the_one_it_replaces(series: AssembledSeries, finding
     assert study.ReferencedSeriesSequence[0].ReferencedSOPSequence[0].ReferencedSOPInstanceUID == "2.25.11"
 
 
+def test_a_report_whose_study_was_corrected_names_its_predecessor_in_the_old_study(
+    series: AssembledSeries, findings: Findings
+) -> None:
+    old = PredecessorReport("1.2.840.10008.5.1.4.1.1.88.34", "2.25.11", "2.25.12", "1.2.77")
+    report = build_report(series, findings, None, replace(CONTEXT, predecessor=old))
+    (study,) = report.PredecessorDocumentsSequence
+    assert study.StudyInstanceUID == "1.2.77"
+    assert report.StudyInstanceUID == series.study_instance_uid
+
+
 def test_dates_are_those_of_the_context(report: Dataset) -> None:
     for stem in ("InstanceCreation", "Series", "Content"):
         assert report[f"{stem}Date"].value == "20260105"

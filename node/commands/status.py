@@ -13,7 +13,8 @@ from rich.table import Table
 
 from node.commands.options import ConfigOption, JsonOption, open_existing_ledger
 from node.ledger.ledger import Ledger
-from node.ledger.records import DeliveryRecord, SeriesRecord
+from node.ledger.records import DeliveryRecord, SeriesRecord, log_key
+from node.series.corrections import short_list
 
 _REFUSALS_SHOWN = 30  # the last ones; --json has all
 _SHOWN = ("series_instance_uid", "study_instance_uid", "state", "reason_code", "reason", "completeness")
@@ -41,6 +42,9 @@ def status_of(ledger: Ledger) -> dict[str, Any]:
         "deliveries": ledger.deliveries.counts(),
         "troubled_deliveries": [_delivery(record) for record in ledger.deliveries.troubled()],
         "refusals": [asdict(refusal) for refusal in ledger.instances.refusals()],
+        "corrected": [
+            {"key": log_key(one.series_instance_uid), **asdict(one)} for one in ledger.instances.corrections()
+        ],
     }
 
 
@@ -74,6 +78,9 @@ def _print(status: dict[str, Any]) -> None:
         for state, count in counts.items():
             deliveries.add_row(destination, state, str(count))
     console.print(deliveries)
+    for row in status["corrected"]:
+        by = ", ".join(row["calling_ae_titles"])
+        console.print(f"{row['key']}: {row['instances']} instances corrected by {by}: {short_list(row['attributes'])}")
     for row in status["troubled_deliveries"]:
         console.print(f"{row['destination']}: {row['sop_instance_uid']} {row['state']}: {row['message']}")
     _print_refusals(console, status["refusals"])

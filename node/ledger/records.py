@@ -9,6 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from node.series.instances import InstanceHeader
 from node.series.states import SeriesState
 
 
@@ -36,6 +37,31 @@ def log_key(uid: str) -> str:
     Logs are copied into tickets and mails: a UID in them would lead back to the patient's study.
     """
     return hashlib.sha256(uid.encode()).hexdigest()[:10]
+
+
+@dataclass(frozen=True)
+class InstanceRecord:
+    """One stored instance: ``path`` relative to ``data_dir``; ``sha256`` and ``size`` (bytes) of its data set."""
+
+    header: InstanceHeader
+    sha256: str
+    size: int
+    path: str
+    transfer_syntax_uid: str
+    calling_ae_title: str
+    association_id: str
+    received_at: datetime
+
+
+@dataclass(frozen=True)
+class CorrectionRecord:
+    """What was corrected in one series: of how many instances, which attributes, by whom, and when last."""
+
+    series_instance_uid: str
+    instances: int
+    attributes: tuple[str, ...]
+    calling_ae_titles: tuple[str, ...]
+    last_at: datetime
 
 
 @dataclass(frozen=True)

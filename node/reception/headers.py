@@ -123,7 +123,7 @@ def _elements(content: BinaryIO, transfer_syntax_uid: str, *, complete: bool = T
     pixels = _PixelsReached()
     for element in data_element_generator(
         content,
-        _is_implicit(content, transfer_syntax_uid),
+        is_implicit(content, transfer_syntax_uid),
         little_endian,
         stop_when=pixels,
         defer_size=_LONGEST_VALUE,
@@ -181,7 +181,7 @@ def _file_meta_length(head: bytes) -> int:
     return 8 + int(struct.unpack(f"{endian}H", head[6:8])[0])
 
 
-def _is_implicit(content: BinaryIO, transfer_syntax_uid: str) -> bool:
+def is_implicit(content: BinaryIO, transfer_syntax_uid: str) -> bool:
     """Tell how the data set is encoded; some senders use implicit VR whatever was agreed, and the other way round.
 
     Two capital letters after the first tag are a VR: as a length they would be more than 16 kB, which no
