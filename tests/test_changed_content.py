@@ -164,9 +164,11 @@ def test_the_same_values_encoded_otherwise_are_the_same_instance(
     site.receive(before, syntax=syntax)
     row = site.row(before)
 
-    same = changed(before, SpecificCharacterSet="ISO_IR 192", SliceThickness="2.50", StudyID="1 ", PatientComments="")
+    same = changed(before, SpecificCharacterSet="ISO_IR 192", SliceThickness="2.50", StudyID=" 1 ", PatientComments="")
     same["RequestAttributesSequence"].is_undefined_length = True
-    site.receive(same, at(30), syntax=again)
+    stray = b"\x02\x00\x12\x00" + (b"\x04\x00\x00\x00" if again == ImplicitVRLittleEndian else b"UI\x04\x00") + b"1.2\0"
+    is_deflated = again == DeflatedExplicitVRLittleEndian
+    site.receive(same, at(30), syntax=again, data=None if is_deflated else stray + encoded(same, again))
 
     assert site.row(before) == row
     assert len(site.files()) == 1
@@ -371,6 +373,16 @@ def test_a_ledger_that_fails_leaves_the_first_in_place_and_the_sender_may_try_ag
     assert site.stored(before) == before
     site.receive(after, at(60))
     assert site.stored(before) == after
+
+
+def test_the_ledger_replaces_only_what_was_compared(site: Site) -> None:
+    before = slice_of()
+    site.receive(before)
+    record = site.ledger.instances.find_instance(str(before.SOPInstanceUID))
+    assert record is not None
+    with pytest.raises(LedgerError, match="not the one that is stored"):
+        site.ledger.instances.replace_instance(record, "another sha256", ["PatientName"])
+    assert site.ledger.instances.corrections() == ()
 
 
 def test_a_full_disk_leaves_the_first_in_place(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

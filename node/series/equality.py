@@ -14,15 +14,17 @@ from pydicom.dataset import Dataset
 
 from node.malformed import MALFORMED
 
+_FILE_META = 0x0002  # group, PS3.10 section 7.1
 _CHARACTER_SET, _LENGTH_TO_END, _PADDING = 0x00080005, 0x00080001, 0xFFFCFFFC  # PS3.6 chapter 6
 
 
 def is_encoding(tag: int) -> bool:
     """Tell whether an element says how the data set is written, and nothing of what it is of.
 
-    Group lengths (PS3.5 section 7.2), Specific Character Set, Length to End, Data Set Trailing Padding.
+    Group lengths (PS3.5 section 7.2), file meta information that strayed into the data set, Specific Character
+    Set, Length to End, Data Set Trailing Padding.
     """
-    return tag & 0xFFFF == 0 or tag in {_CHARACTER_SET, _LENGTH_TO_END, _PADDING}
+    return tag & 0xFFFF == 0 or tag >> 16 == _FILE_META or tag in {_CHARACTER_SET, _LENGTH_TO_END, _PADDING}
 
 
 def same_element(first: Dataset, second: Dataset, tag: int) -> bool:
