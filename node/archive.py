@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
+from typing import Any
 
+from node.ledger.records import InstanceRecord, RefusalRecord
 from node.reception.inbox import Inbox
 from node.reception.instance_store import InstanceStore
 from node.reception.scp import Receiver, ReceptionSettings
@@ -17,35 +19,31 @@ from node.series.instances import InstanceHeader
 class MemoryLedger:
     """What the archive knows of its instances; forgotten when the demo ends."""
 
-    digests: dict[str, str] = field(default_factory=dict)
-    paths: dict[str, str] = field(default_factory=dict)
+    rows: dict[str, InstanceRecord] = field(default_factory=dict)
     _guard: threading.Lock = field(default_factory=threading.Lock)
 
     def find_instance_digest(self, sop_instance_uid: str) -> str | None:
         """Give the sha256 of an instance that is here."""
         with self._guard:
-            return self.digests.get(sop_instance_uid)
+            return self.rows[sop_instance_uid].sha256 if sop_instance_uid in self.rows else None
 
-    def record_instance(
-        self,
-        header: InstanceHeader,
-        *,
-        sha256: str,
-        size: int,  # noqa: ARG002 - the archive keeps no more than it needs
-        path: str,
-        transfer_syntax_uid: str,  # noqa: ARG002
-        calling_ae_title: str,  # noqa: ARG002
-        association_id: str,  # noqa: ARG002
-        received_at: datetime,  # noqa: ARG002
-    ) -> None:
+    def find_instance(self, sop_instance_uid: str) -> InstanceRecord | None:
+        """Give what is known of an instance that is here."""
+        with self._guard:
+            return self.rows.get(sop_instance_uid)
+
+    def record_instance(self, header: InstanceHeader, **row: Any) -> None:
         """Remember one instance."""
         with self._guard:
-            self.digests[header.sop_instance_uid] = sha256
-            self.paths[header.sop_instance_uid] = path
+            self.rows[header.sop_instance_uid] = InstanceRecord(header, **row)
 
-    def record_refusal(
-        self, *, sop_instance_uid: str, calling_ae_title: str, code: str, status: int, message: str, at: datetime
-    ) -> None:
+    def replace_instance(self, corrected: InstanceRecord, replaced_sha256: str, attributes: Sequence[str]) -> bool:  # noqa: ARG002 - what was before is forgotten
+        """Remember the corrected instance in place of the one before."""
+        with self._guard:
+            self.rows[corrected.header.sop_instance_uid] = corrected
+        return False
+
+    def record_refusal(self, refusal: RefusalRecord) -> None:
         """Refusals are the sender's business here: it has the status."""
 
 
@@ -70,8 +68,8 @@ class Archive:
 
     def path_of(self, sop_instance_uid: str) -> Path | None:
         """Give the file of an instance that has arrived."""
-        path = self.ledger.paths.get(sop_instance_uid)
-        return self.folder / path if path else None
+        row = self.ledger.find_instance(sop_instance_uid)
+        return self.folder / row.path if row else None
 
     def stop(self) -> None:
         """Stop listening."""

@@ -22,6 +22,7 @@ from node.config_values import overlay, read_values
 from node.errors import ConfigError
 from node.results.forms import CaptureCompression, CaptureForm, ReportForm, ResultForms, SegmentationForm
 from node.results.language import Language
+from node.series.corrections import WhenChanged
 from node.series.retry import RetryPolicy
 from node.series.selection import SelectionRules
 
@@ -98,10 +99,11 @@ class DestinationSection(_Section):
 
 
 class SeriesSection(_Section):
-    """When a series counts as complete."""
+    """When a series counts as complete, and what becomes of one that is sent again corrected."""
 
     quiet_s: PositiveSeconds = 60.0
     study_cap_s: PositiveSeconds = 900.0
+    changed: WhenChanged = WhenChanged.REPLACE
 
 
 class AnalysisSection(_Section):

@@ -45,6 +45,8 @@ class Job:
         JSON file of what the headers do not know of the patient; it need not exist.
     prior_report
         JSON or DICOM file of a prior report, whose nodules keep their tracking UIDs; it need not exist.
+    may_stand_alone
+        Where no file is DICOM, make a notice in a study of its own. Never for what is sent: no archive has that study.
     notice
         Make a notice if the series cannot be read; without it only the reason is answered, because another series
         of the study is tried next.
@@ -72,6 +74,7 @@ class Job:
     prior_report: Path | None = None
     tracked: tuple[TrackedNodule, ...] = ()
     refusal: tuple[str, str] | None = None
+    may_stand_alone: bool = False
     notice: bool = True
     tried: int = 0
     notes: tuple[str, ...] = ()

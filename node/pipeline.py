@@ -24,6 +24,7 @@ from node.results.bundle import Bundle, analysed_bundle, notice_bundle, write_bu
 from node.results.comparison import known_nodules
 from node.results.context import ResultContext
 from node.results.forms import NOTICE_REPORT_KINDS, REPORT_KINDS
+from node.results.notice import orphan_header
 from node.results.prior_documents import supplied_prior
 from node.results.tracking import with_tracking
 
@@ -36,7 +37,8 @@ def process(job: Job, analyser: Analyser, clock: Callable[[], float] = time.perf
     Raises
     ------
     ResultError
-        Not even a notice can be made, or a result is not valid; nothing was written.
+        Not even a notice can be made, none can be filed in the study that it belongs to, or a result is not valid;
+        nothing was written.
     OSError
         The output folder cannot be written.
     """
@@ -99,10 +101,14 @@ def _refused(job: Job, why: tuple[str, str], context: ResultContext) -> Bundle:
 
 
 def _notice(job: Job, why: tuple[str, str], context: ResultContext) -> Bundle:
+    """Make the notice, in the study of the files; in one of its own only where that is allowed and no file is DICOM."""
     code, reason = why
+    headers = readable_headers(job.files)
+    if not headers and job.may_stand_alone:
+        headers = (orphan_header(context),)
     if job.tried:
         reason = f"{reason}; {job.tried} other series of the study {'was' if job.tried == 1 else 'were'} tried in vain"
-    bundle = notice_bundle(readable_headers(job.files), code, reason, context, job.kinds)
+    bundle = notice_bundle(headers, code, reason, context, job.kinds)
     beside = {"notes": [*job.notes, *bundle.report["notes"]], "warnings": [*job.warnings, *bundle.report["warnings"]]}
     return replace(bundle, report=bundle.report | beside)
 

@@ -142,7 +142,7 @@ def _joined(settings: Settings, lock: IO[str], ledger: Ledger) -> Service:
             on_ready=analysis.wake,
         )
     )
-    inbox = Inbox(store, ledger.instances, on_arrival=lambda _: None)
+    inbox = Inbox(store, ledger.instances, on_arrival=lambda _: None, when_changed=settings.series.changed)
     receiver = Receiver(_reception_settings(settings), inbox, on_association_end=lambda _: completion.wake())
     return Service(
         settings=settings,

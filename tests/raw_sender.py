@@ -6,7 +6,7 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
@@ -19,6 +19,7 @@ from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.pdu import P_DATA_TF
 
 from node.errors import LedgerError
+from node.ledger.records import InstanceRecord, RefusalRecord
 from node.reception.inbox import Inbox
 from node.reception.instance_store import InstanceStore
 from node.reception.scp import Receiver, ReceptionSettings
@@ -33,6 +34,7 @@ class MemoryLedger:
 
     def __init__(self) -> None:
         self.rows: dict[str, dict[str, Any]] = {}
+        self.replaced: list[dict[str, Any]] = []
         self.refusals: list[dict[str, Any]] = []
         self.fails = False
         self._lock = threading.Lock()
@@ -47,10 +49,22 @@ class MemoryLedger:
                 raise LedgerError("the ledger cannot be written: test")
             self.rows[header.sop_instance_uid] = {**row, "header": header}
 
-    def record_refusal(self, **row: Any) -> None:
+    def find_instance(self, sop_instance_uid: str) -> InstanceRecord | None:
+        row = self.rows.get(sop_instance_uid)
+        return InstanceRecord(**row) if row else None
+
+    def replace_instance(self, corrected: InstanceRecord, replaced_sha256: str, attributes: Sequence[str]) -> bool:
+        with self._lock:
+            if self.fails or self.rows[corrected.header.sop_instance_uid]["sha256"] != replaced_sha256:
+                raise LedgerError("the ledger cannot be written: test")
+            self.replaced.append(self.rows[corrected.header.sop_instance_uid])
+            self.rows[corrected.header.sop_instance_uid] = dict(vars(corrected))
+        return len(self.replaced) == 1
+
+    def record_refusal(self, refusal: RefusalRecord) -> None:
         if self.fails:
             raise LedgerError("the ledger cannot be written: test")
-        self.refusals.append(row)
+        self.refusals.append(vars(refusal))
 
 
 class Node:

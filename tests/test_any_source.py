@@ -98,7 +98,7 @@ POOR_SOURCES: dict[str, dict[str, Any]] = {
     "everything empty": dict.fromkeys(NOT_ESSENTIAL, b""),
     "no frame of reference": {"FrameOfReferenceUID": None},
     "empty frame of reference": {"FrameOfReferenceUID": b""},
-    "illegal frame of reference": {"FrameOfReferenceUID": b"1.02.3"},
+    "illegal frame of reference": {"FrameOfReferenceUID": b"1.2..3"},
     "age without leading zero": {"PatientAge": b"70Y "},
     "age without unit": {"PatientAge": b"70"},
     "decimal strings too long": {"PatientWeight": b"70.50000000000000000", "SliceThickness": b"7.0000000000000000000"},

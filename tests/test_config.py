@@ -48,6 +48,7 @@ def test_an_environment_variable_overrides_the_file(tmp_path: Path) -> None:
         ("node: {ae_title: A_TITLE_THAT_IS_TOO_LONG}", ["node.ae_title", "1 to 16"]),
         ("device: gpu", ["device", "'gpu'", "cuda"]),
         ("series: {quiet_s: -1}", ["series.quiet_s", "-1", "greater than 0"]),
+        ("series: {changed: keep}", ["series.changed", "'keep'", "'refuse' or 'replace'"]),
         ("selection: {no_such_rule: 1}", ["selection.no_such_rule", "no such setting"]),
         ("destinations: [{name: a, ae_title: A, host: h}]", ["destinations.0.port", "required"]),
         ("log: {level: LOUD}", ["log.level", "'LOUD'", "INFO"]),

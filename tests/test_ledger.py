@@ -182,7 +182,7 @@ def test_a_database_driver_that_is_not_installed_is_named(tmp_path: Path) -> Non
 
 def test_a_failed_series_waits_for_analysis_again_when_it_is_put_back(ledger: Ledger) -> None:
     record = ready(ledger)
-    ledger.series.fail(record.series_instance_uid, "INTERNAL_ERROR", "a reason", NOW)
+    ledger.series.fail(record, "INTERNAL_ERROR", "a reason", NOW)
     assert ledger.put_back(SERIES, NOW)
     again = ledger.series.next_ready(NOW)
     assert again is not None
@@ -190,9 +190,9 @@ def test_a_failed_series_waits_for_analysis_again_when_it_is_put_back(ledger: Le
 
 
 def test_a_late_slice_during_a_failing_analysis_keeps_the_series_open(ledger: Ledger) -> None:
-    ready(ledger)
+    record = ready(ledger)
     add_instance(ledger, 2)
-    ledger.series.fail(SERIES, "INTERNAL_ERROR", "a reason", NOW)
+    ledger.series.fail(record, "INTERNAL_ERROR", "a reason", NOW)
     assert state(ledger) is SeriesState.RECEIVING
 
 
@@ -205,7 +205,7 @@ def test_putting_back_what_is_not_broken_changes_nothing(ledger: Ledger) -> None
 def test_a_postponed_series_waits_its_time(ledger: Ledger) -> None:
     record = ready(ledger)
     assert ledger.series.begin_attempt(SERIES) == 1
-    ledger.series.postpone(record.series_instance_uid, "X", "later", NOW + timedelta(seconds=30))
+    ledger.series.postpone(record, "X", "later", NOW + timedelta(seconds=30))
     assert ledger.series.next_ready(NOW) is None
     assert ledger.series.next_ready(NOW + timedelta(seconds=30)) is not None
 

@@ -99,7 +99,7 @@ def test_the_same_uid_with_other_content_is_refused_and_recorded(node: Node, ass
     dataset = ct()
     send(association, dataset)
     before = node.stored_files()[0].read_bytes()
-    dataset.PatientName = "Roe^Richard"
+    dataset.PatientName, dataset.SeriesDescription = "Roe^Richard", "Roe"
 
     assert send(association, dataset) == MISMATCH
     assert node.ledger.refusals[0]["code"] == "CONTENT_CONFLICT"

@@ -8,12 +8,12 @@ import highdicom
 import numpy as np
 import pytest
 from pydicom import Dataset
+from pydicom.uid import UID
 
 from models.findings import Attenuation, Findings, Lobe, LungRads, PatientRisk, RiskRange
 from node.assembly.assembled import AssembledSeries
 from node.errors import ResultError
 from node.results.context import DISCLAIMER, PredecessorReport
-from node.results.legal_values import is_uid
 from node.results.segmentation import build_segmentation
 from node.results.structured_report import build_report
 from tests.result_examples import (
@@ -220,6 +220,16 @@ def test_a_new_report_names_the_one_it_replaces(series: AssembledSeries, finding
     assert study.ReferencedSeriesSequence[0].ReferencedSOPSequence[0].ReferencedSOPInstanceUID == "2.25.11"
 
 
+def test_a_report_whose_study_was_corrected_names_its_predecessor_in_the_old_study(
+    series: AssembledSeries, findings: Findings
+) -> None:
+    old = PredecessorReport("1.2.840.10008.5.1.4.1.1.88.34", "2.25.11", "2.25.12", "1.2.77")
+    report = build_report(series, findings, None, replace(CONTEXT, predecessor=old))
+    (study,) = report.PredecessorDocumentsSequence
+    assert study.StudyInstanceUID == "1.2.77"
+    assert report.StudyInstanceUID == series.study_instance_uid
+
+
 def test_dates_are_those_of_the_context(report: Dataset) -> None:
     for stem in ("InstanceCreation", "Series", "Content"):
         assert report[f"{stem}Date"].value == "20260105"
@@ -229,7 +239,7 @@ def test_dates_are_those_of_the_context(report: Dataset) -> None:
 def test_every_uid_of_the_document_is_valid(report: Dataset) -> None:
     uids = [element.value for element in report.iterall() if element.VR == "UI"]
     assert len(uids) > 20
-    assert all(is_uid(str(uid)) for uid in uids)
+    assert all(UID(str(uid)).is_valid for uid in uids)
 
 
 def test_a_site_may_let_ohif_take_nodules_for_its_own_measurements(series: AssembledSeries, findings: Findings) -> None:

@@ -139,6 +139,7 @@ def _job(
         prior_report=prior or prior_file(settings.results.prior_reports, study_uid),
         notes=notes,
         warnings=warnings,
+        may_stand_alone=True,
     )
 
 

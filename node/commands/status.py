@@ -13,13 +13,15 @@ from rich.table import Table
 
 from node.commands.options import ConfigOption, JsonOption, open_existing_ledger
 from node.ledger.ledger import Ledger
-from node.ledger.records import DeliveryRecord, SeriesRecord
+from node.ledger.records import DeliveryRecord, SeriesRecord, log_key
+from node.series.corrections import short_list
 
+_REFUSALS_SHOWN = 30  # the last ones; --json has all
 _SHOWN = ("series_instance_uid", "study_instance_uid", "state", "reason_code", "reason", "completeness")
 
 
 def run(config: ConfigOption = None, as_json: JsonOption = False) -> None:
-    """Show series, queue and deliveries as the ledger has them; works beside a running node."""
+    """Show series, queue, deliveries and what was turned away as the ledger has them; works beside a running node."""
     ledger = open_existing_ledger(config)
     status = status_of(ledger)
     if as_json:
@@ -39,6 +41,10 @@ def status_of(ledger: Ledger) -> dict[str, Any]:
         "series": [_series(record) for record in records],
         "deliveries": ledger.deliveries.counts(),
         "troubled_deliveries": [_delivery(record) for record in ledger.deliveries.troubled()],
+        "refusals": [asdict(refusal) for refusal in ledger.instances.refusals()],
+        "corrected": [
+            {"key": log_key(one.series_instance_uid), **asdict(one)} for one in ledger.instances.corrections()
+        ],
     }
 
 
@@ -58,7 +64,8 @@ def _plain(value: object) -> str:
 
 
 def _print(status: dict[str, Any]) -> None:
-    console = Console()
+    # What senders and destinations write may look like markup, such as an AE title "[/red]".
+    console = Console(markup=False, emoji=False, highlight=False)
     table = Table(title="Series")
     for heading in ("key", "series", "instances", "state", "why"):
         table.add_column(heading, overflow="fold")  # a UID that is cut is of no use
@@ -71,5 +78,24 @@ def _print(status: dict[str, Any]) -> None:
         for state, count in counts.items():
             deliveries.add_row(destination, state, str(count))
     console.print(deliveries)
+    for row in status["corrected"]:
+        by = ", ".join(row["calling_ae_titles"])
+        console.print(f"{row['key']}: {row['instances']} instances corrected by {by}: {short_list(row['attributes'])}")
     for row in status["troubled_deliveries"]:
         console.print(f"{row['destination']}: {row['sop_instance_uid']} {row['state']}: {row['message']}")
+    _print_refusals(console, status["refusals"])
+
+
+def _print_refusals(console: Console, refusals: list[dict[str, Any]]) -> None:
+    if not refusals:
+        return
+    table = Table(title="Turned away, by sender and reason")
+    for heading in ("sender", "address", "code", "times", "last", "why the last one"):
+        table.add_column(heading, overflow="fold")
+    for row in refusals[:_REFUSALS_SHOWN]:
+        last = row["last_at"].isoformat(sep=" ", timespec="seconds")
+        sender = row["calling_ae_title"] or "(no AE title)"
+        table.add_row(sender, row["address"], row["code"], str(row["count"]), last, row["message"])
+    console.print(table)
+    if len(refusals) > _REFUSALS_SHOWN:
+        console.print(f"{len(refusals) - _REFUSALS_SHOWN} more: pulmonode status --json")

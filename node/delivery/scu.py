@@ -62,6 +62,7 @@ def send(
     timeout_s: float,
     on_result: Callable[[SendResult], None],
     other_forms: Mapping[Path, Sequence[Path]] = MappingProxyType({}),
+    is_wanted: Callable[[Path], bool] = lambda _: True,
 ) -> None:
     """Send files over one association (several where more than 128 presentation contexts are needed).
 
@@ -73,6 +74,8 @@ def send(
     other_forms
         For a file, the same content in other SOP classes, in order of preference. When the destination does
         not take the class of one, the next is sent over the same association; only what was tried gets a result.
+    is_wanted
+        Asked right before a file is sent; one that is not wanted any more is left out, without a result.
     """
     readable = []
     for path in files:
@@ -82,7 +85,7 @@ def send(
         else:
             readable.append(with_other_forms(file, map(read_outgoing, other_forms.get(path, ()))))
     for batch in plan(readable):
-        for result in _send_batch(batch, destination, calling_ae_title, timeout_s):
+        for result in _send_batch(batch, destination, calling_ae_title, timeout_s, is_wanted):
             on_result(result)
 
 
@@ -138,7 +141,11 @@ def parse_peer(text: str) -> Destination:
 
 
 def _send_batch(
-    batch: Batch, destination: Destination, calling_ae_title: str, timeout_s: float
+    batch: Batch,
+    destination: Destination,
+    calling_ae_title: str,
+    timeout_s: float,
+    is_wanted: Callable[[Path], bool] = lambda _: True,
 ) -> Iterator[SendResult]:
     _config.STORE_SEND_CHUNKED_DATASET = True  # pynetdicom: send a file's bytes as they are, piece by piece
     waiting = deque(batch.files)
@@ -146,6 +153,8 @@ def _send_batch(
         with associated(destination, batch.contexts, calling_ae_title, timeout_s) as association:
             while waiting:
                 file = waiting.popleft()
+                if not is_wanted(file.path):
+                    continue
                 result = _send_one(association, destination, file, len(waiting) % _MESSAGE_IDS + 1)
                 yield result
                 following = next_form(file) if result.is_about_class else None

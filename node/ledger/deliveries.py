@@ -88,6 +88,11 @@ class DeliveryLedger:
                 _settle(connection, delivery.series_instance_uid, at)
         return state
 
+    def is_withdrawn(self, delivery: DeliveryRecord) -> bool:
+        """Tell whether something newer took the place of a result since its row was read."""
+        with self._engine.connect().execution_options(read_only=True) as connection:
+            return _is_withdrawn(connection, delivery)
+
     def open_count(self, series_instance_uid: str) -> int:
         """Give how many results of a series a destination has not got."""
         query = _open_of(series_instance_uid)
@@ -113,6 +118,18 @@ class DeliveryLedger:
     def _records(self, query: Select[Any]) -> tuple[DeliveryRecord, ...]:
         with self._engine.connect().execution_options(read_only=True) as connection:
             return tuple(_record(row) for row in connection.execute(query))
+
+
+def withdraw(connection: Connection, series_instance_uid: str, at: datetime, but_for: Collection[str] = ()) -> None:
+    """Take back the results of a series that no destination has got yet, but for these SOP Instance UIDs."""
+    over = ARRIVED | {DeliveryState.NOT_NEEDED, DeliveryState.SUPERSEDED}
+    mine = and_(
+        deliveries.c.series_instance_uid == series_instance_uid,
+        deliveries.c.sop_instance_uid.not_in(but_for),
+        deliveries.c.state.not_in(over),
+    )
+    values = {"state": DeliveryState.SUPERSEDED, "next_attempt_at": None, "updated_at": at}
+    connection.execute(update(deliveries).where(mine).values(values))
 
 
 def _with_path() -> Select[Any]:

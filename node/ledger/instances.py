@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import fields
 from datetime import datetime
 
-from sqlalchemy import Connection, Engine, bindparam, insert, select, update
+from sqlalchemy import Connection, Engine, and_, bindparam, func, insert, select, union, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from node.errors import LedgerError
-from node.ledger.schema import instances, refusals, series
+from node.ledger.corrections import corrections, is_partly_corrected, replace_row
+from node.ledger.deliveries import withdraw
+from node.ledger.records import CorrectionRecord, InstanceRecord, RefusalCount, RefusalRecord
+from node.ledger.refusals import add_refusal, refusal_summary
+from node.ledger.schema import instances, replaced, series
 from node.ledger.transitions import move
+from node.series.corrections import short_list
 from node.series.instances import InstanceHeader, from_json, to_json
 from node.series.states import SeriesEvent, SeriesState
 
@@ -23,7 +30,7 @@ _TOUCH = (
     .where(series.c.series_instance_uid == bindparam("uid"))
     .values(
         last_arrival=bindparam("at"),
-        instance_count=series.c.instance_count + 1,
+        instance_count=series.c.instance_count + bindparam("more"),
         completeness=None,
         ready_at=None,
         input_digest=None,
@@ -90,23 +97,63 @@ class InstanceLedger:
         except SQLAlchemyError as error:
             raise LedgerError(f"the ledger cannot be written: {type(error).__name__}") from None
 
-    def record_refusal(
-        self, *, sop_instance_uid: str, calling_ae_title: str, code: str, status: int, message: str, at: datetime
-    ) -> None:
-        """Note that an instance was refused, and why."""
-        row = {
-            "sop_instance_uid": sop_instance_uid[:64],
-            "calling_ae_title": calling_ae_title[:16],
-            "code": code,
-            "status": status,
-            "message": message,
-            "at": at,
-        }
+    def find_instance(self, sop_instance_uid: str) -> InstanceRecord | None:
+        """Give what is known of a stored instance, or None when it is not stored."""
+        query = select(instances).where(instances.c.sop_instance_uid == sop_instance_uid)
+        try:
+            with self._engine.connect().execution_options(read_only=True) as connection:
+                row = connection.execute(query).mappings().one_or_none()
+        except SQLAlchemyError as error:
+            raise LedgerError(f"the ledger cannot be read: {type(error).__name__}") from None
+        if row is None:
+            return None
+        known = {field.name: row[field.name] for field in fields(InstanceRecord)}
+        return InstanceRecord(**{**known, "header": from_json(row["header"])})
+
+    def replace_instance(self, corrected: InstanceRecord, replaced_sha256: str, attributes: Sequence[str]) -> bool:
+        """Let a corrected instance take the place of a stored one, and put its series to RECEIVING.
+
+        What it replaces stays known, and what was made of it and no destination has got yet is withdrawn.
+
+        Parameters
+        ----------
+        replaced_sha256
+            Of the content that it was compared with.
+        attributes
+            Keywords of what was corrected.
+
+        Returns
+        -------
+        Whether it is the first one since its series was complete.
+
+        Raises
+        ------
+        LedgerError
+            Nothing was written; the instance must not be acknowledged.
+        """
+        header, at = corrected.header, corrected.received_at
+        detail = f"corrected: {short_list(attributes)}"
         try:
             with self._engine.begin() as connection:
-                connection.execute(insert(refusals).values(row))
+                withdraw(connection, header.series_instance_uid, at)
+                is_first = _correct_series(connection, header, at, detail)
+                replace_row(connection, corrected, replaced_sha256, attributes)
         except SQLAlchemyError as error:
             raise LedgerError(f"the ledger cannot be written: {type(error).__name__}") from None
+        return is_first
+
+    def record_refusal(self, refusal: RefusalRecord) -> None:
+        """Note that an instance or an association was turned away, and why."""
+        try:
+            with self._engine.begin() as connection:
+                add_refusal(connection, refusal)
+        except SQLAlchemyError as error:
+            raise LedgerError(f"the ledger cannot be written: {type(error).__name__}") from None
+
+    def refusals(self) -> tuple[RefusalCount, ...]:
+        """Count what was turned away in the last months, by sender and reason, the last one first."""
+        with self._engine.connect().execution_options(read_only=True) as connection:
+            return refusal_summary(connection)
 
     def headers(self, series_instance_uid: str) -> tuple[InstanceHeader, ...]:
         """Give the headers of a series in order of arrival."""
@@ -135,9 +182,37 @@ class InstanceLedger:
             return frozenset(connection.scalars(query.distinct()))
 
     def known_paths(self) -> frozenset[str]:
-        """Give the path of every recorded instance: a file that is not among them was never acknowledged."""
+        """Give the path of every acknowledged instance, those that were corrected since among them.
+
+        A file that is not among them was never acknowledged.
+        """
         with self._engine.connect().execution_options(read_only=True) as connection:
-            return frozenset(connection.scalars(select(instances.c.path)))
+            return frozenset(connection.scalars(union(select(instances.c.path), select(replaced.c.path))))
+
+    def contents(self, series_instance_uid: str) -> tuple[tuple[str, str], ...]:
+        """Give (name, sha256) of everything that the analysis of a series stands on, for its digest.
+
+        The name is the SOP Instance UID; what was replaced has a minus before it: a series that was corrected
+        and then put back is not as it was, for its next report is another one and names another predecessor.
+        """
+        mine = instances.c.series_instance_uid == series_instance_uid
+        past = select(replaced.c.sop_instance_uid, replaced.c.sha256).where(
+            replaced.c.series_instance_uid == series_instance_uid
+        )
+        with self._engine.connect().execution_options(read_only=True) as connection:
+            now = connection.execute(select(instances.c.sop_instance_uid, instances.c.sha256).where(mine)).all()
+            before = connection.execute(past).all()
+        return (*((uid, sha256) for uid, sha256 in now), *((f"-{uid}", sha256) for uid, sha256 in before))
+
+    def is_partly_corrected(self, series_instance_uid: str) -> bool:
+        """Tell whether some instances of a series were corrected more often than others."""
+        with self._engine.connect().execution_options(read_only=True) as connection:
+            return is_partly_corrected(connection, series_instance_uid)
+
+    def corrections(self) -> tuple[CorrectionRecord, ...]:
+        """Sum up what was corrected, a record for each series, the last one first."""
+        with self._engine.connect().execution_options(read_only=True) as connection:
+            return corrections(connection)
 
 
 def _touch_series(connection: Connection, header: InstanceHeader, at: datetime) -> None:
@@ -147,9 +222,33 @@ def _touch_series(connection: Connection, header: InstanceHeader, at: datetime) 
         connection.execute(_OPEN, _new_series(header, at))
         return
     if SeriesState(state) is not SeriesState.RECEIVING:
-        # Its patience starts anew: the cap of a study that was finished long ago would be over at once.
-        move(connection, uid, SeriesEvent.INSTANCE_ARRIVED, at, first_arrival=at)
-    connection.execute(_TOUCH, {"uid": uid, "at": at})
+        _open_again(connection, uid, at)
+    connection.execute(_TOUCH, {"uid": uid, "at": at, "more": 1})
+
+
+def _open_again(connection: Connection, uid: str, at: datetime, detail: str | None = None) -> None:
+    """Put a series that was complete back to RECEIVING.
+
+    Its patience starts anew: the cap of a study that was finished long ago would be over at once.
+    """
+    move(connection, uid, SeriesEvent.INSTANCE_ARRIVED, at, detail, first_arrival=at)
+
+
+def _correct_series(connection: Connection, header: InstanceHeader, at: datetime, detail: str) -> bool:
+    """Put the series of a corrected instance to RECEIVING, in its study; tell whether it was the first one."""
+    uid = header.series_instance_uid
+    mine = series.c.series_instance_uid == uid
+    row = connection.execute(select(series.c.state, series.c.first_arrival).where(mine)).one()
+    before = and_(replaced.c.series_instance_uid == uid, replaced.c.replaced_at >= row.first_arrival)
+    is_finished = SeriesState(row.state) is not SeriesState.RECEIVING
+    is_first = is_finished or not connection.scalar(select(func.count()).where(before))
+    if is_finished:
+        _open_again(connection, uid, at, detail)
+    elif is_first:
+        move(connection, uid, SeriesEvent.INSTANCE_ARRIVED, at, detail)
+    connection.execute(update(series).where(mine).values(study_instance_uid=header.study_instance_uid))
+    connection.execute(_TOUCH, {"uid": uid, "at": at, "more": 0})
+    return is_first
 
 
 def _new_series(header: InstanceHeader, at: datetime) -> dict[str, object]:

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, insert, select, update
+from sqlalchemy import Connection, Engine, insert, select
 
+from node.ledger.deliveries import withdraw
 from node.ledger.ladders import planned
-from node.ledger.records import ARRIVED, DeliveryState, OutcomeRecord, Recipient, ResultRecord, SeriesRecord
+from node.ledger.records import DeliveryState, OutcomeRecord, Recipient, ResultRecord, SeriesRecord
 from node.ledger.schema import analyses, deliveries, results, series
 from node.ledger.succession import is_told, is_unchanged
 from node.ledger.transitions import move
@@ -39,17 +40,19 @@ class OutcomeLedger:
         -------
         False, with nothing written, when the series has changed since the analysis began.
         """
+        uid = source.series_instance_uid
         with self._engine.begin() as connection:
             if not is_unchanged(connection, source):
                 return False
             analysis_id = _insert_analysis(connection, source, outcome, at)
-            _withdraw_older(connection, source, outcome.results, at)
+            # An old notice must not arrive after the new report.
+            withdraw(connection, uid, at, but_for=[result.sop_instance_uid for result in outcome.results])
             _insert_results(connection, source, outcome.results, analysis_id, at)
             for recipient in recipients:
                 _insert_deliveries(connection, source, outcome.results, recipient, at)
             told = {"reason_code": outcome.code, "reason": outcome.reason, "refusal_code": outcome.code}
             event = _EVENT_OF_OUTCOME[outcome.state]
-            move(connection, source.series_instance_uid, event, at, outcome.reason, **told, next_attempt_at=None)
+            move(connection, uid, event, at, outcome.reason, **told, next_attempt_at=None)
         return True
 
     def told(self, study_instance_uid: str) -> frozenset[str]:
@@ -70,6 +73,13 @@ class OutcomeLedger:
         if row is None:
             return None
         return ResultRecord(row.sop_instance_uid, row.result_series_uid, row.sop_class_uid, row.kind, row.path)
+
+    def study_of(self, report: ResultRecord) -> str:
+        """Give the Study Instance UID that a report was filed under; the study of its series may be corrected since."""
+        analysis = select(results.c.analysis_id).where(results.c.sop_instance_uid == report.sop_instance_uid)
+        query = select(analyses.c.report).where(analyses.c.id == analysis.scalar_subquery())
+        with self._engine.connect().execution_options(read_only=True) as connection:
+            return str((connection.scalar(query) or {}).get("study_instance_uid") or "")
 
     def results_of(self, series_instance_uid: str) -> tuple[ResultRecord, ...]:
         """Give the results of the last analysis of a series."""
@@ -107,16 +117,6 @@ class OutcomeLedger:
         """Give the Series Instance UID of everything this node ever made, so that it is never analysed."""
         with self._engine.connect().execution_options(read_only=True) as connection:
             return frozenset(connection.scalars(select(results.c.result_series_uid).distinct()))
-
-
-def _withdraw_older(connection: Connection, source: SeriesRecord, made: Iterable[ResultRecord], at: datetime) -> None:
-    """Take back what no destination has got yet: an old notice must not arrive after the new report."""
-    over = ARRIVED | {DeliveryState.NOT_NEEDED, DeliveryState.SUPERSEDED}
-    undelivered = deliveries.c.state.not_in(over)
-    mine = deliveries.c.series_instance_uid == source.series_instance_uid
-    older = deliveries.c.sop_instance_uid.not_in([result.sop_instance_uid for result in made])
-    values = {"state": DeliveryState.SUPERSEDED, "next_attempt_at": None, "updated_at": at}
-    connection.execute(update(deliveries).where(mine, older, undelivered).values(values))
 
 
 def _insert_analysis(connection: Connection, source: SeriesRecord, outcome: OutcomeRecord, at: datetime) -> int:

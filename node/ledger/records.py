@@ -9,6 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from node.series.instances import InstanceHeader
 from node.series.states import SeriesState
 
 
@@ -36,6 +37,31 @@ def log_key(uid: str) -> str:
     Logs are copied into tickets and mails: a UID in them would lead back to the patient's study.
     """
     return hashlib.sha256(uid.encode()).hexdigest()[:10]
+
+
+@dataclass(frozen=True)
+class InstanceRecord:
+    """One stored instance: ``path`` relative to ``data_dir``; ``sha256`` and ``size`` (bytes) of its data set."""
+
+    header: InstanceHeader
+    sha256: str
+    size: int
+    path: str
+    transfer_syntax_uid: str
+    calling_ae_title: str
+    association_id: str
+    received_at: datetime
+
+
+@dataclass(frozen=True)
+class CorrectionRecord:
+    """What was corrected in one series: of how many instances, which attributes, by whom, and when last."""
+
+    series_instance_uid: str
+    instances: int
+    attributes: tuple[str, ...]
+    calling_ae_titles: tuple[str, ...]
+    last_at: datetime
 
 
 @dataclass(frozen=True)
@@ -149,3 +175,38 @@ class DeliveryRecord:
     status: int | None
     message: str | None
     rung: int | None = None
+
+
+@dataclass(frozen=True)
+class RefusalRecord:
+    """An instance or an association that was turned away.
+
+    Parameters
+    ----------
+    calling_ae_title, address
+        Who sent it; the title is empty where none was said.
+    status
+        DIMSE status of the answer; None for an association.
+    sop_instance_uid
+        As announced; None for an association.
+    """
+
+    calling_ae_title: str
+    address: str
+    code: str
+    message: str
+    at: datetime
+    status: int | None = None
+    sop_instance_uid: str | None = None
+
+
+@dataclass(frozen=True)
+class RefusalCount:
+    """How often one sender was turned away for one reason; ``message`` is the last one."""
+
+    calling_ae_title: str
+    address: str
+    code: str
+    count: int
+    last_at: datetime
+    message: str

@@ -1,7 +1,8 @@
 """The tables of the ledger. Times are UTC; UIDs and coded reasons only, no patient attributes.
 
 instances 1-n series 1-n analyses 1-n results 1-n deliveries
-refusals, events: what was turned away, and every change of state
+refusals, refusal_counts, events: what was turned away, how often and whose it was, and every change of state
+replaced: what stood in the place of an instance before its patient or order was corrected
 vault: who stands behind a pseudonym, sealed with a key that is not in the database
 """
 
@@ -14,6 +15,7 @@ from typing import Any
 from sqlalchemy import (
     JSON,
     Column,
+    Date,
     DateTime,
     Dialect,
     Float,
@@ -68,6 +70,23 @@ instances = Table(
     Column("association_id", String(64), nullable=False),
     Column("received_at", UtcDateTime, nullable=False),
     Column("header", JSON, nullable=False),
+)
+
+replaced = Table(
+    "replaced",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("sop_instance_uid", String(64), nullable=False, index=True),
+    Column("series_instance_uid", String(64), nullable=False, index=True),
+    Column("sha256", String(64), nullable=False),
+    Column("size", Integer, nullable=False),
+    Column("path", Text, nullable=False),
+    Column("transfer_syntax_uid", String(64), nullable=False),
+    Column("calling_ae_title", String(16), nullable=False),
+    Column("received_at", UtcDateTime, nullable=False),
+    Column("replaced_at", UtcDateTime, nullable=False),
+    Column("replaced_by", String(16), nullable=False),  # calling AE title of the corrected one
+    Column("attributes", Text, nullable=False),  # that were corrected: keywords between commas, never a value
 )
 
 series = Table(
@@ -142,6 +161,19 @@ refusals = Table(
     Column("status", Integer, nullable=False),
     Column("message", Text, nullable=False),
     Column("at", UtcDateTime, nullable=False),
+)
+
+# One row for each sender, reason and day: a flood adds to a number, not to the table.
+refusal_counts = Table(
+    "refusal_counts",
+    metadata,
+    Column("day", Date, primary_key=True),  # UTC
+    Column("calling_ae_title", String(16), primary_key=True),
+    Column("address", String(64), primary_key=True),
+    Column("code", String(64), primary_key=True),
+    Column("count", Integer, nullable=False),
+    Column("message", Text, nullable=False),  # the last one
+    Column("last_at", UtcDateTime, nullable=False),
 )
 
 events = Table(

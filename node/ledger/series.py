@@ -6,10 +6,10 @@ import hashlib
 from collections.abc import Iterable
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Engine, delete, or_, select, update
+from sqlalchemy import ColumnElement, Engine, and_, delete, or_, select, update
 
 from node.ledger.records import SeriesRecord
-from node.ledger.schema import instances, series
+from node.ledger.schema import instances, replaced, series
 from node.ledger.transitions import move
 from node.series.states import SeriesEvent, SeriesState
 
@@ -69,10 +69,18 @@ class SeriesLedger:
 
     def choose(
         self, record: SeriesRecord, input_digest: str, at: datetime, refusal: tuple[str, str] | None = None
-    ) -> None:
-        """Put a complete series in line for analysis; with a ``refusal`` (code, reason) only for its notice."""
+    ) -> bool:
+        """Put a complete series in line for analysis; with a ``refusal`` (code, reason) only for its notice.
+
+        False, and nothing is done, when an instance came or was corrected since ``record`` was read: the digest
+        would not be that of what is analysed.
+        """
         code, reason = refusal or (None, None)
+        mine = series.c.series_instance_uid == record.series_instance_uid
         with self._engine.begin() as connection:
+            now = connection.execute(select(series.c.last_arrival, series.c.completeness).where(mine)).one()
+            if (now.last_arrival, now.completeness) != (record.last_arrival, record.completeness):
+                return False
             move(
                 connection,
                 record.series_instance_uid,
@@ -87,6 +95,7 @@ class SeriesLedger:
                 attempts=0,
                 next_attempt_at=None,
             )
+        return True
 
     def skip(self, series_instance_uid: str, reason: str, at: datetime) -> None:
         """Note that a complete series is not analysed, and why."""
@@ -108,40 +117,31 @@ class SeriesLedger:
             connection.execute(update(series).where(mine).values(attempts=series.c.attempts + 1))
             return int(connection.scalar(select(series.c.attempts).where(mine)) or 0)
 
-    def postpone(self, series_instance_uid: str, code: str, reason: str, next_attempt_at: datetime) -> None:
+    def postpone(self, record: SeriesRecord, code: str, reason: str, next_attempt_at: datetime) -> None:
         """Leave a series READY for another attempt later."""
+        values = {"reason_code": code, "reason": reason, "next_attempt_at": next_attempt_at}
         with self._engine.begin() as connection:
-            connection.execute(
-                update(series)
-                .where(series.c.series_instance_uid == series_instance_uid, series.c.state == SeriesState.READY)
-                .values(reason_code=code, reason=reason, next_attempt_at=next_attempt_at)
-            )
+            connection.execute(update(series).where(_still_waits(record)).values(values))
 
-    def give_up(self, series_instance_uid: str, code: str, reason: str) -> None:
+    def give_up(self, record: SeriesRecord, code: str, reason: str) -> None:
         """Leave a series READY for its notice alone: every attempt to analyse it failed."""
+        values = {"refusal_code": code, "reason_code": code, "reason": reason, "next_attempt_at": None}
         with self._engine.begin() as connection:
-            connection.execute(
-                update(series)
-                .where(series.c.series_instance_uid == series_instance_uid, series.c.state == SeriesState.READY)
-                .values(refusal_code=code, reason_code=code, reason=reason, next_attempt_at=None)
-            )
+            connection.execute(update(series).where(_still_waits(record)).values(values))
 
-    def fail(self, series_instance_uid: str, code: str, reason: str, at: datetime) -> None:
-        """Mark a READY series FAILED when not even its notice could be made.
-
-        A series that a late slice has opened again in the meantime stays open.
-        """
-        mine = series.c.series_instance_uid == series_instance_uid
+    def fail(self, record: SeriesRecord, code: str, reason: str, at: datetime) -> None:
+        """Mark a READY series FAILED when not even its notice could be made."""
         with self._engine.begin() as connection:
-            if connection.scalar(select(series.c.state).where(mine)) == SeriesState.READY:
+            if connection.scalar(select(series.c.state).where(_still_waits(record))) is not None:
                 columns = {"reason_code": code, "reason": reason}
-                move(connection, series_instance_uid, SeriesEvent.FAILED, at, reason, **columns)
+                move(connection, record.series_instance_uid, SeriesEvent.FAILED, at, reason, **columns)
 
     def mark_removed(self, series_instance_uid: str, at: datetime) -> None:
         """Note that the files of a series are removed by retention; sent again, they are new instances."""
         mine = series.c.series_instance_uid == series_instance_uid
         with self._engine.begin() as connection:
-            connection.execute(delete(instances).where(instances.c.series_instance_uid == series_instance_uid))
+            for table in (instances, replaced):
+                connection.execute(delete(table).where(table.c.series_instance_uid == series_instance_uid))
             connection.execute(update(series).where(mine).values(files_removed_at=at, instance_count=0))
 
     def _records(self, *conditions: ColumnElement[bool]) -> tuple[SeriesRecord, ...]:
@@ -149,3 +149,15 @@ class SeriesLedger:
         with self._engine.connect().execution_options(read_only=True) as connection:
             rows = connection.execute(query).mappings()
             return tuple(SeriesRecord(**{**row, "state": SeriesState(row["state"])}) for row in rows)
+
+
+def _still_waits(record: SeriesRecord) -> ColumnElement[bool]:
+    """Find the row of a READY series, unless instances came or were corrected since ``record`` was read.
+
+    What was said of an attempt at fewer slices, or at another identity, says nothing of the next.
+    """
+    return and_(
+        series.c.series_instance_uid == record.series_instance_uid,
+        series.c.state == SeriesState.READY,
+        series.c.input_digest == record.input_digest,
+    )

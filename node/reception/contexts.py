@@ -24,7 +24,7 @@ from pynetdicom import AllStoragePresentationContexts, build_context
 from pynetdicom.presentation import PresentationContext
 from pynetdicom.sop_class import Verification
 
-from node.series.instances import CT_CLASSES
+from node.series.instances import CT_CLASSES, FOR_PROCESSING_CLASSES
 
 # In the order of our choice when a sender offers several in one presentation context: what needs no
 # decoding first, then lossless, then lossy. Each can be decoded with the packages that we install.
@@ -56,8 +56,11 @@ class SharedContexts(list[PresentationContext]):
 
 
 def supported_contexts(*, any_storage_class: bool) -> SharedContexts:
-    """List what the receiver supports: Verification, and CT or every standard storage SOP class."""
+    """List what the receiver supports: Verification, and CT or every standard storage SOP class.
+
+    CT for processing is taken with every CT: a scanner that sends both must not fail, and selection names the reason.
+    """
     storage = [context.abstract_syntax for context in AllStoragePresentationContexts] if any_storage_class else []
-    classes = dict.fromkeys([*sorted(CT_CLASSES), *storage])
+    classes = dict.fromkeys([*sorted(CT_CLASSES | FOR_PROCESSING_CLASSES), *storage])
     stored = [build_context(uid, list(TRANSFER_SYNTAXES)) for uid in classes]
     return SharedContexts([build_context(Verification), *stored])

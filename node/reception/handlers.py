@@ -10,6 +10,7 @@ from typing import Protocol
 from pynetdicom.events import Event
 
 from node.errors import CannotUnderstand, OutOfResources, ReceptionError
+from node.ledger.records import RefusalRecord
 from node.reception.inbox import ReceivedInstance
 
 logger = logging.getLogger(__name__)
@@ -23,32 +24,30 @@ class StoreInbox(Protocol):
     def add(self, received: ReceivedInstance) -> None:
         """Store one instance, or raise ReceptionError."""
 
-    def refuse(self, received: ReceivedInstance, error: ReceptionError) -> None:
+    def note_refusal(self, refusal: RefusalRecord) -> None:
         """Record a refusal."""
 
 
 def handle_store(event: Event, inbox: StoreInbox, clock: Callable[[], datetime]) -> int:
     """Store one instance undecoded and return its DIMSE status (PS3.4 Table B.2-1)."""
     incoming = getattr(event.request, "incoming", None)
-    if incoming is None:
-        logger.warning("a C-STORE request without a data set refused with 0x%04X", CannotUnderstand.status)
-        return CannotUnderstand.status
-    received = ReceivedInstance(incoming, event.assoc.association_id, clock())
     try:
-        inbox.add(received)
+        if incoming is None:
+            raise CannotUnderstand("a C-STORE request without a data set")
+        inbox.add(ReceivedInstance(incoming, event.assoc.association_id, clock()))
     except ReceptionError as error:
-        _note(received, inbox, error)
-        return error.status
+        return _refused(event, inbox, error, clock())
     except OSError as error:
         failure = OutOfResources(f"the instance cannot be stored: {error.strerror}")
-        _note(received, inbox, failure)
-        return failure.status
+        return _refused(event, inbox, failure, clock())
     return SUCCESS
 
 
-def _note(received: ReceivedInstance, inbox: StoreInbox, error: ReceptionError) -> None:
-    """Log without a UID; the UID stands in the ledger, and at debug."""
-    announcement = received.incoming.announcement
-    logger.warning("instance from %r refused with 0x%04X: %s", announcement.calling_ae_title, error.status, error)
-    logger.debug("refused SOP Instance UID: %s", announcement.sop_instance_uid)
-    inbox.refuse(received, error)
+def _refused(event: Event, inbox: StoreInbox, error: ReceptionError, at: datetime) -> int:
+    """Log without a UID, which stands in the ledger, and at debug; give the status."""
+    calling, address = event.assoc.dul.calling_ae_title, str(event.assoc.requestor.address)
+    uid = str(event.request.AffectedSOPInstanceUID)
+    logger.warning("instance from %r at %s refused with 0x%04X: %s", calling, address, error.status, error)
+    logger.debug("refused SOP Instance UID: %s", uid)
+    inbox.note_refusal(RefusalRecord(calling, address, error.code, str(error), at, error.status, uid))
+    return error.status

@@ -77,6 +77,9 @@ _PIXEL_TAGS = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})  # Float, Double F
 _UNDEFINED_LENGTH = 0xFFFFFFFF  # PS3.5 section 7.1.1
 _ITEM, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE0DD  # PS3.5 Table A.4-1
 _LONGEST_VALUE = 64 << 20  # bytes; the functional groups of 4,000 frames with converted attributes take 40 MB
+_FILE_META = {b"\x02\x00": "<", b"\x00\x02": ">"}  # group 0002 in either byte order; there is no group 0200
+_MOST_FILE_META = 64  # elements; PS3.10 Table 7.1-1 has 15
+_LONG_VRS = frozenset({b"OB", b"OW", b"UN", b"UT", b"SQ"})  # of 32-bit length (PS3.5 section 7.1.2)
 _MOST_ELEMENTS = 50_000  # of a data set, without those in sequences; a hundred times what images have
 _LONGEST_INFLATED_HEADER = 16 << 20  # bytes; a deflated data set may grow a thousandfold
 
@@ -115,11 +118,12 @@ def _read(content: BinaryIO, transfer_syntax_uid: str) -> Dataset:
 def _elements(content: BinaryIO, transfer_syntax_uid: str, *, complete: bool = True) -> Dataset:
     """Read the wanted elements, and check that the last value is all there."""
     little_endian = transfer_syntax_uid != ExplicitVRBigEndian
+    _pass_file_meta(content)
     found: dict[BaseTag, Any] = {}
     pixels = _PixelsReached()
     for element in data_element_generator(
         content,
-        _is_implicit(content, transfer_syntax_uid),
+        is_implicit(content, transfer_syntax_uid),
         little_endian,
         stop_when=pixels,
         defer_size=_LONGEST_VALUE,
@@ -151,7 +155,33 @@ class _PixelsReached:
         return True
 
 
-def _is_implicit(content: BinaryIO, transfer_syntax_uid: str) -> bool:
+def _pass_file_meta(content: BinaryIO) -> None:
+    """Go to the first element that is no file meta information (group 0002), which has no place in a data set.
+
+    Senders that copy a file leave it there, or a part of it. What it says of the transfer syntax does not
+    count: that was negotiated. It may be as it is in files, explicit VR little endian, whatever the data set is.
+    """
+    start, elements = content.tell(), 0
+    while (skipped := _file_meta_length(content.read(12))) and elements < _MOST_FILE_META:
+        elements += 1
+        start += skipped
+        content.seek(start)
+    content.seek(start)
+
+
+def _file_meta_length(head: bytes) -> int:
+    """Give the length of an element of group 0002 by its first 12 bytes; 0 when it is none (PS3.5 section 7.1)."""
+    endian = _FILE_META.get(head[:2])
+    if endian is None or len(head) < 8:
+        return 0
+    if not (head[4:6].isalpha() and head[4:6].isupper()):
+        return 8 + int(struct.unpack(f"{endian}L", head[4:8])[0])
+    if head[4:6] in _LONG_VRS:
+        return 12 + int(struct.unpack(f"{endian}L", head[8:12])[0]) if len(head) == 12 else 0
+    return 8 + int(struct.unpack(f"{endian}H", head[6:8])[0])
+
+
+def is_implicit(content: BinaryIO, transfer_syntax_uid: str) -> bool:
     """Tell how the data set is encoded; some senders use implicit VR whatever was agreed, and the other way round.
 
     Two capital letters after the first tag are a VR: as a length they would be more than 16 kB, which no

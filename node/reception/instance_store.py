@@ -1,5 +1,8 @@
 """Instances on disk, undecoded: ``root/<series_instance_uid>/<sop_instance_uid>.dcm``.
 
+A corrected instance has a name of its own, ``<sop_instance_uid>.c<sha256>.dcm`` with the first characters of the
+digest, so that a file once acknowledged is never written over: which of them counts, the ledger says.
+
 A file under its final name is complete and durable. Files are written aside in ``root/.incoming`` (the
 same file system, so that the rename is atomic); what is left there, and every file that the ledger does
 not know, was never acknowledged and is removed at the next start.
@@ -23,6 +26,7 @@ from node.series.instances import is_valid_uid
 
 _SUFFIX = ".dcm"
 _ASIDE = ".incoming"
+_DIGEST_CHARACTERS = 16  # of a sha256 in a file's name: 64 bits, among the contents of one instance
 
 
 @dataclass(frozen=True)
@@ -65,8 +69,13 @@ class InstanceStore:
         """Open a file aside for an instance that is announced."""
         return IncomingInstance(self._aside / f"{next(self._numbers)}{_SUFFIX}", announcement)
 
-    def keep(self, incoming: IncomingInstance, series_instance_uid: str) -> StoredInstance:
+    def keep(self, incoming: IncomingInstance, series_instance_uid: str, at: str | None = None) -> StoredInstance:
         """Give an instance its final name; when this returns, the file survives a power cut.
+
+        Parameters
+        ----------
+        at
+            Path as in StoredInstance, where it is not that of an instance that comes for the first time.
 
         Raises
         ------
@@ -75,7 +84,7 @@ class InstanceStore:
         OutOfResources
             The disk is full or fails. Nothing stands under the final name.
         """
-        path = self._path(series_instance_uid, incoming.announcement.sop_instance_uid)
+        path = self.file(at) if at else self._path(series_instance_uid, incoming.announcement.sop_instance_uid)
         self._check_room()
         incoming.sync()
         try:
@@ -86,17 +95,26 @@ class InstanceStore:
             raise OutOfResources(f"the instance cannot be stored: {error.strerror}") from None
         return StoredInstance(self._relative(path), incoming.sha256, incoming.size)
 
-    def holds(self, series_instance_uid: str, sop_instance_uid: str) -> bool:
-        """Tell whether the file of an instance is there."""
-        return self._path(series_instance_uid, sop_instance_uid).is_file()
+    def path_of_corrected(self, incoming: IncomingInstance, series_instance_uid: str) -> str:
+        """Give the path, as in StoredInstance, of an instance that takes the place of another."""
+        path = self._path(series_instance_uid, incoming.announcement.sop_instance_uid)
+        return self._relative(path.with_suffix(f".c{incoming.sha256[:_DIGEST_CHARACTERS]}{_SUFFIX}"))
+
+    def file(self, path: str) -> Path:
+        """Give the file at a path as in StoredInstance."""
+        return self.root.parent / path
+
+    def holds(self, path: str) -> bool:
+        """Tell whether there is a file at a path as in StoredInstance."""
+        return self.file(path).is_file()
 
     def paths(self, series_instance_uid: str) -> tuple[Path, ...]:
-        """Give the files of a series, sorted by name."""
+        """Give the files of a series, sorted by name; those that were replaced are among them."""
         return tuple(sorted(self._folder(series_instance_uid).glob(f"*{_SUFFIX}")))
 
-    def drop(self, series_instance_uid: str, sop_instance_uid: str) -> None:
+    def drop(self, path: str) -> None:
         """Take back an instance that could not be recorded."""
-        self._path(series_instance_uid, sop_instance_uid).unlink(missing_ok=True)
+        self.file(path).unlink(missing_ok=True)
 
     def remove(self, series_instance_uid: str) -> None:
         """Remove the files of a series (retention)."""

@@ -5,9 +5,13 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
+from node.errors import CannotUnderstand
+
 IMPLEMENTATION_CLASS_UID = "2.25.276817435217839517923475609118435237115"  # ours (UUID-derived, PS3.5 B.2)
 IMPLEMENTATION_VERSION_NAME = "PULMONODE_01"  # at most 16 characters, PS3.7 D.3.3.2.3
 _LONG_LENGTH_VRS = frozenset({"OB"})  # PS3.5 section 7.1.2: 32-bit length after two reserved bytes
+
+HEAD_BYTES = 144  # of a file: preamble, prefix and the group length, which counts what follows it
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,21 @@ def file_head(announcement: Announcement) -> bytes:
         )
     )
     return b"\x00" * 128 + b"DICM" + _element(0x0000, "UL", struct.pack("<L", len(elements))) + elements
+
+
+def data_set_offset(content: bytes) -> int:
+    """Find where the data set begins in a file that ``file_head`` began; ``content``: its first bytes.
+
+    Raises
+    ------
+    CannotUnderstand
+        The file does not begin as ours do.
+    """
+    is_ours = len(content) >= HEAD_BYTES and content[128:140] == b"DICM\x02\x00\x00\x00UL\x04\x00"
+    if not is_ours:
+        raise CannotUnderstand("the stored file does not begin with file meta information")
+    (length,) = struct.unpack_from("<L", content, HEAD_BYTES - 4)
+    return HEAD_BYTES + int(length)
 
 
 def _element(number: int, vr: str, value: bytes) -> bytes:

@@ -4,10 +4,22 @@ from __future__ import annotations
 
 import ipaddress
 from dataclasses import dataclass
+from enum import StrEnum
 
 # Diagnostics of an A-ASSOCIATE-RJ from the service user, PS3.8 Table 9-21
 CALLING_AE_TITLE_NOT_RECOGNISED = 3
 CALLED_AE_TITLE_NOT_RECOGNISED = 7
+
+
+class RefusalCode(StrEnum):
+    """Why an association, or a connection that should have become one, was turned away."""
+
+    CALLED_AE_TITLE = "CALLED_AE_TITLE"  # another one than ours
+    NOT_A_PEER = "NOT_A_PEER"
+    TOO_MANY_ASSOCIATIONS = "TOO_MANY_ASSOCIATIONS"
+    NOTHING_ACCEPTED = "NOTHING_ACCEPTED"  # of what it proposed
+    NO_ASSOCIATION_REQUEST = "NO_ASSOCIATION_REQUEST"  # what came is none, or cannot be decoded
+    INVALID_PDU = "INVALID_PDU"  # within an association, which ends with it
 
 
 @dataclass(frozen=True)
@@ -20,9 +32,10 @@ class Peer:
 
 @dataclass(frozen=True)
 class Rejection:
-    """Why an association is not accepted: the diagnostic for the peer and one line for the log."""
+    """Why an association is not accepted: diagnostic for the peer, code for the ledger, one line for the log."""
 
     diagnostic: int
+    code: RefusalCode
     reason: str
 
 
@@ -42,9 +55,10 @@ def rejection_of(
     """
     if own_ae_title is not None and called_ae_title.strip() != own_ae_title.strip():
         reason = f"it calls AE title {called_ae_title!r}, this node is {own_ae_title!r}"
-        return Rejection(CALLED_AE_TITLE_NOT_RECOGNISED, reason)
+        return Rejection(CALLED_AE_TITLE_NOT_RECOGNISED, RefusalCode.CALLED_AE_TITLE, reason)
     if peers and not any(_is(peer, calling_ae_title, address) for peer in peers):
-        return Rejection(CALLING_AE_TITLE_NOT_RECOGNISED, "this AE title and address are not among the peers")
+        reason = "this AE title and address are not among the peers"
+        return Rejection(CALLING_AE_TITLE_NOT_RECOGNISED, RefusalCode.NOT_A_PEER, reason)
     return None
 
 

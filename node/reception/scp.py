@@ -16,13 +16,15 @@ from pynetdicom.events import Event
 from pynetdicom.transport import RequestHandler, ThreadedAssociationServer
 
 from node.errors import ConfigError
+from node.ledger.records import RefusalRecord
 from node.reception.contexts import supported_contexts
+from node.reception.dimse import StreamingDimse
 from node.reception.handlers import handle_store
 from node.reception.inbox import Inbox
 from node.reception.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
-from node.reception.peers import Peer, rejection_of
+from node.reception.peers import Peer, RefusalCode, rejection_of
 from node.reception.transport import WaitingSocket
-from node.reception.upper_layer import StreamingDimse, StreamingProvider
+from node.reception.upper_layer import StreamingProvider
 
 __all__ = ["Peer", "Receiver", "ReceptionSettings"]
 
@@ -107,8 +109,9 @@ class Receiver:
         handlers: list[Any] = [
             (evt.EVT_C_STORE, handle_store, [self._inbox, self._clock]),
             (evt.EVT_C_ECHO, lambda _: 0x0000),
-            (evt.EVT_REQUESTED, _reject_strangers, [peers, settings]),
-            (evt.EVT_ACCEPTED, lambda event: self._associations.open(event.assoc.association_id)),
+            (evt.EVT_REQUESTED, self._reject_strangers, [peers]),
+            (evt.EVT_REJECTED, self._note_limit),
+            (evt.EVT_ACCEPTED, self._open),
             (evt.EVT_ESTABLISHED, lambda event: event.assoc.dimse.established.set()),
             (evt.EVT_RELEASED, lambda event: self._associations.close(event.assoc.association_id)),
         ]
@@ -124,8 +127,38 @@ class Receiver:
             where = f"node.host, node.port = {settings.host}:{settings.port}"
             raise ConfigError(f"{where}: cannot listen there: {error.strerror or error}") from None
         server.receive, server.on_end = self._inbox.store.receive, self._associations.close
+        server.on_refusal = self._note_refusal
         entity._servers.append(server)  # server.shutdown() takes it out again
         return server  # type: ignore[no-any-return]
+
+    def _open(self, event: Event) -> None:
+        self._associations.open(event.assoc.association_id)
+        if not event.assoc.accepted_contexts:
+            cause = "none of the SOP classes and transfer syntaxes that it proposes is accepted"
+            self._note_refusal(event.assoc, RefusalCode.NOTHING_ACCEPTED, cause)
+
+    def _reject_strangers(self, event: Event, peers: tuple[Peer, ...]) -> None:
+        """Answer an association request that is not for us, or from nobody we know, with A-ASSOCIATE-RJ."""
+        opening, address = event.assoc.dul.opening, event.assoc.requestor.address
+        own = self._settings.ae_title if self._settings.require_called_ae_title else None
+        rejection = rejection_of(opening.calling_ae_title, opening.called_ae_title, address, peers, own)
+        if rejection is None:
+            return
+        self._note_refusal(event.assoc, rejection.code, rejection.reason)
+        event.assoc.acse.send_reject(_REJECTED_PERMANENT, _BY_SERVICE_USER, rejection.diagnostic)
+        event.assoc.kill()
+
+    def _note_limit(self, event: Event) -> None:
+        """Note that pynetdicom has rejected an association, which it does for one reason."""
+        cause = f"node.maximum_associations = {self._settings.maximum_associations} are open"
+        self._note_refusal(event.assoc, RefusalCode.TOO_MANY_ASSOCIATIONS, cause)
+
+    def _note_refusal(self, association: Any, code: RefusalCode, cause: str) -> None:
+        """Leave one line in the log and one count in the ledger."""
+        calling, address = association.dul.calling_ae_title, str(association.requestor.address)
+        done = "aborted" if code is RefusalCode.INVALID_PDU else "rejected"
+        logger.warning("association from %r at %s %s: %s", calling, address, done, cause)
+        self._inbox.note_refusal(RefusalRecord(calling, address, code, cause, self._clock()))
 
 
 class _OpenAssociations:
@@ -159,10 +192,11 @@ class _OpenAssociations:
 
 
 class _Server(ThreadedAssociationServer):
-    """A listener whose associations stream. ``receive`` and ``on_end`` are set before it serves."""
+    """A listener whose associations stream. ``receive`` and the two ``on_...`` are set before it serves."""
 
     receive: Any
     on_end: Callable[[str], None]
+    on_refusal: Callable[[Any, RefusalCode, str], None]
     daemon_threads = True
     request_queue_size = 64
 
@@ -181,7 +215,11 @@ class _RequestHandler(RequestHandler):
             association._handlers.pop(event, None)
         connection = association.dul.socket.socket
         connection.settimeout(association.ae.network_timeout)
-        association.dul = StreamingProvider(association, lambda: self.server.on_end(association.association_id))
+        association.dul = StreamingProvider(
+            association,
+            on_end=lambda: self.server.on_end(association.association_id),
+            on_refusal=lambda code, cause: self.server.on_refusal(association, code, cause),
+        )
         association.dimse = StreamingDimse(association, self.server.receive)
         association.acse_timeout = association.ae.acse_timeout  # the timers belong to the provider
         association.network_timeout = association.ae.network_timeout
@@ -202,18 +240,6 @@ def _application_entity(settings: ReceptionSettings) -> AE:
     entity.implementation_class_uid = IMPLEMENTATION_CLASS_UID
     entity.implementation_version_name = IMPLEMENTATION_VERSION_NAME
     return entity
-
-
-def _reject_strangers(event: Event, peers: tuple[Peer, ...], settings: ReceptionSettings) -> None:
-    """Answer an association request that is not for us, or from nobody we know, with A-ASSOCIATE-RJ."""
-    request, address = event.assoc.requestor.primitive, event.assoc.requestor.address
-    own = settings.ae_title if settings.require_called_ae_title else None
-    rejection = rejection_of(request.calling_ae_title, request.called_ae_title, address, peers, own)
-    if rejection is None:
-        return
-    logger.warning("association from %r at %s rejected: %s", request.calling_ae_title, address, rejection.reason)
-    event.assoc.acse.send_reject(_REJECTED_PERMANENT, _BY_SERVICE_USER, rejection.diagnostic)
-    event.assoc.kill()
 
 
 def _resolved(peer: Peer) -> Peer:

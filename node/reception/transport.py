@@ -78,6 +78,10 @@ class WaitingSocket(AssociationSocket):
             pass  # the caller looks at the length, as with pynetdicom's own socket
         return data
 
+    def some(self, most: int) -> bytes:
+        """Read what is there, at most ``most`` bytes; empty when the peer has closed."""
+        return self._open_socket().recv(most)
+
     def exactly(self, count: int) -> bytes:
         """Read ``count`` bytes.
 

@@ -22,13 +22,13 @@ from node.results.comparison import KnownNodule
 from node.results.context import ResultContext
 from node.results.forms import NOTICE_REPORT_KINDS, REPORT_KINDS, Kind
 from node.results.language import Language
-from node.results.legal_values import is_uid
-from node.results.notice import build_notice, orphan_header
+from node.results.notice import build_notice
 from node.results.picture_files import write_pictures
 from node.results.report_forms import fallback_report
 from node.results.report_html import build_html
 from node.results.report_json import report_of
 from node.results.source_attributes import carried_over
+from node.series.instances import is_valid_uid
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,7 +87,7 @@ def analysed_bundle(
         Structured report or segmentation is not valid, or no form of the report is: nothing may be sent.
     """
     began = clock()
-    context = _in_zone_of(series.headers[0], context)
+    context = _in_zone_of(series.headers, context)
     bench = Bench(series, findings, context, neighbours)
     made, left_out = _sendable(_made(bench, kinds), bench.primary(), series.headers)
     _require_one_of(REPORT_KINDS, kinds, made)
@@ -109,14 +109,14 @@ def notice_bundle(
 ) -> Bundle:
     """Make the "not processed, not a negative result" objects of a series that cannot be analysed.
 
-    Of ``kinds`` those of the notice count; errors and what is left out are as with ``analysed_bundle``.
+    Of ``kinds`` those of the notice count; errors and what is left out are as with ``analysed_bundle``. Without a
+    header that names its study nothing can be filed, and ResultError says so.
     """
     # Another reason is another notice: it must not come under the UID of the first.
     identity = hashlib.sha256(f"{context.input_digest}|{code}|{reason}".encode()).hexdigest()
     context = replace(context, input_digest=identity)
-    named = [header for header in headers if is_uid(str(header.get("StudyInstanceUID", "")))]
-    sources = named or [orphan_header(context)]
-    context = _in_zone_of(sources[0], context)
+    sources = [header for header in headers if is_valid_uid(str(header.get("StudyInstanceUID", "")))]
+    context = _in_zone_of(sources, context)
     report, page = build_notice(sources, code, reason, context)
     made = {Kind.NOTICE: [report], Kind.NOTICE_SC: [page]}
     made |= {kind: [fallback_report(report, kind, context)] for kind in NOTICE_REPORT_KINDS if kind not in made}
@@ -134,9 +134,9 @@ def notice_bundle(
     )
 
 
-def _in_zone_of(header: Dataset, context: ResultContext) -> ResultContext:
+def _in_zone_of(headers: Sequence[Dataset], context: ResultContext) -> ResultContext:
     """Tell the time in the zone of the source, on pages and in report.json as in the objects."""
-    return replace(context, created_at=carried_over(header).local(context.created_at))
+    return replace(context, created_at=carried_over(headers[0]).local(context.created_at)) if headers else context
 
 
 def _made(bench: Bench, kinds: Collection[str]) -> dict[Kind, list[Dataset]]:

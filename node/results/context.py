@@ -19,11 +19,18 @@ _NAMESPACE = uuid.UUID("6f1d3a52-3c53-5d2b-9a5e-2f0f8a1c7e11")  # fixed for ever
 
 @dataclass(frozen=True)
 class PredecessorReport:
-    """The structured report of this source series that a new one replaces."""
+    """The structured report of this source series that a new one replaces.
+
+    Parameters
+    ----------
+    study_instance_uid
+        Where it is not the study of the new one: the study was corrected since.
+    """
 
     sop_class_uid: str
     sop_instance_uid: str
     series_instance_uid: str
+    study_instance_uid: str = ""
 
 
 @dataclass(frozen=True)

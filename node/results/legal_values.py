@@ -14,8 +14,8 @@ from pydicom.multival import MultiValue
 from pydicom.valuerep import format_number_as_ds, validate_value
 
 from node.malformed import MALFORMED
+from node.series.instances import is_valid_uid
 
-_UID = re.compile(r"(0|[1-9]\d*)(\.(0|[1-9]\d*))+")  # PS3.5 section 9.1
 _CODE = re.compile(r"[A-Z0-9_ ]{1,16}")  # CS, PS3.5 Table 6.2-1
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")  # not allowed in any of the values judged here
 _TEXT_LENGTHS = MappingProxyType({"LO": 64, "SH": 16, "PN": 64})  # PS3.5 Table 6.2-1; of PN each component group
@@ -31,11 +31,6 @@ _ENUMERATED = MappingProxyType(
 _ZONE = "TimezoneOffsetFromUTC"
 _OFFSET = re.compile(r"([+-])(\d{2}):?([0-5]\d)")
 _OFFSET_HOURS = (-12, 14)  # PS3.3 C.12.1.1.8
-
-
-def is_uid(value: str) -> bool:
-    """Tell whether the value is a UID: at most 64 characters, components without leading zeros (PS3.5 9.1)."""
-    return len(value) <= 64 and _UID.fullmatch(value) is not None
 
 
 def legal_value(header: Dataset, keyword: str) -> Any:
@@ -78,13 +73,15 @@ def _values(element: DataElement) -> list[Any]:
 
 def _is_legal_value(vr: str, value: Any) -> bool:
     text = str(value)  # of a number: as it was read
+    if vr == "UI":
+        return is_valid_uid(text)  # as reception takes it: what the archive has filed is legal here
     if _CONTROL.search(text) or (vr == "PN" and any(len(group) > 64 for group in text.split("="))):
         return False
     try:
         validate_value(vr, text, RAISE)
     except ValueError:
         return False
-    return vr != "UI" or is_uid(text)
+    return True
 
 
 def _none(_text: str) -> str:

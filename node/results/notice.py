@@ -22,9 +22,9 @@ from node.results.context import DISCLAIMER, MODEL_NAME, ResultContext
 from node.results.drawing import drawable_language, picture_of, wrapped, write
 from node.results.envelope import NOTICE_CAPTURE, NOTICE_REPORT
 from node.results.language import Language, say
-from node.results.legal_values import is_uid
 from node.results.secondary_capture import build_page
 from node.results.source_attributes import ascii_text, carried_over
+from node.series.instances import is_valid_uid
 
 _PAGE_WIDTH_PX, _PAGE_HEIGHT_PX = 512, 512  # the height at least
 _MARGIN_PX, _TITLE_PX, _TEXT_PX, _LINE_GAP_PX = 32, 28, 20, 6
@@ -55,9 +55,9 @@ def build_notice(headers: Sequence[Dataset], code: str, reason: str, context: Re
     ResultError
         If no header has a StudyInstanceUID.
     """
-    identity = next((h for h in headers if is_uid(str(h.get("StudyInstanceUID", "")))), None)
+    identity = next((h for h in headers if is_valid_uid(str(h.get("StudyInstanceUID", "")))), None)
     if identity is None:
-        raise ResultError("no notice: none of the headers has a StudyInstanceUID")
+        raise ResultError("no file that can be read has a StudyInstanceUID: nothing can be filed, and nothing is sent")
     is_orphan = identity.StudyInstanceUID == context.uid(*_ORPHAN_STUDY)
     source, evidence = carried_over(identity), _evidence(headers, str(identity.StudyInstanceUID))
     said = {language: notice_sentences(code, reason, is_orphan, language) for language in Language}
@@ -142,5 +142,5 @@ def _evaluations(code: str, sentences: Sequence[str], language: Language) -> Con
 
 def _evidence(headers: Sequence[Dataset], study_instance_uid: str) -> list[sr_document.Reference]:
     """What was looked at, as far as it can be named."""
-    named = [h for h in headers if all(is_uid(str(h.get(keyword, ""))) for keyword in _EVIDENCE_KEYWORDS)]
+    named = [h for h in headers if all(is_valid_uid(str(h.get(keyword, ""))) for keyword in _EVIDENCE_KEYWORDS)]
     return [sr_document.reference_to(h) for h in named if str(h.get("StudyInstanceUID", "")) == study_instance_uid]

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from node.results.legal_values import is_uid
+from node.series.instances import is_valid_uid
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class TrackedNodule:
     frame_of_reference_uid: str = ""
 
     def __post_init__(self) -> None:
-        if not is_uid(self.tracking_uid):
+        if not is_valid_uid(self.tracking_uid):
             raise ValueError("tracking_uid is no UID")
         if not self.diameter_mm > 0:
             raise ValueError("diameter_mm must be above 0")

@@ -25,9 +25,9 @@ from node.errors import ConfigError
 from node.malformed import MALFORMED
 from node.results import codes
 from node.results.content_items import children, descendants, measurement_groups, number_of
-from node.results.legal_values import is_uid
 from node.results.prior import TrackedNodule, tracked_nodules
 from node.results.tracking import is_comparable
+from node.series.instances import is_valid_uid
 
 _JSON_BEGINS: Final = (b"{", b"[", b"\xef\xbb\xbf{")
 _PLANE: Final = (*codes.IMAGE_POSITION_XYZ, *codes.IMAGE_ORIENTATION_XYZ)
@@ -100,7 +100,7 @@ def document_nodules(document: Dataset, headers: Sequence[Dataset] = ()) -> tupl
 def _tracked(group: Dataset, planes: Mapping[tuple[str, int], _Plane]) -> TrackedNodule | None:
     uids = [str(item.get("UID", "")) for item in children(group, codes.TRACKING_UNIQUE_IDENTIFIER)]
     placed = next(_placed(group, planes), None)
-    if placed is None or not uids or not is_uid(uids[0]):
+    if placed is None or not uids or not is_valid_uid(uids[0]):
         return None
     points, frame_of_reference_uid = placed
     reach = max(dist(a, b) for a in points for b in points)

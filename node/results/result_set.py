@@ -20,8 +20,8 @@ from node.results import codes
 from node.results.content_items import children, descendants, is_coded
 from node.results.envelope import LABELMAP_STORAGE
 from node.results.language import Language, say
-from node.results.legal_values import is_uid
 from node.results.source_attributes import carried_over
+from node.series.instances import is_valid_uid
 
 TEMPLATED: Final = (Comprehensive3DSRStorage, ComprehensiveSRStorage, EnhancedSRStorage)  # with TID 1500
 REPORTS: Final = (*TEMPLATED, BasicTextSRStorage)
@@ -48,7 +48,7 @@ class ResultSet:
     @cached_property
     def carried(self) -> Dataset | None:
         """Patient and study of the source as results carry them; None if the source has no study."""
-        header = next((h for h in self.headers if is_uid(str(h.get("StudyInstanceUID", "")))), None)
+        header = next((h for h in self.headers if is_valid_uid(str(h.get("StudyInstanceUID", "")))), None)
         return None if header is None else carried_over(header).dataset
 
     def of(self, *sop_class_uids: str) -> list[Dataset]:

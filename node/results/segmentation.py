@@ -31,10 +31,10 @@ from node.results.envelope import (
     code_item,
     complete,
 )
-from node.results.legal_values import is_uid
 from node.results.segments import Labels, Segment, label_map, segments_of
 from node.results.source_attributes import ascii_text, carried_over
 from node.results.source_geometry import instance_references, source_matrix, source_plane, source_reference
+from node.series.instances import is_valid_uid
 
 _CONTENT_LABEL: Final = "LUNG_NODULES"
 _ASKED_BY_HIGHDICOM: Final = (
@@ -72,7 +72,7 @@ def build_labelmap(series: AssembledSeries, findings: Findings, context: ResultC
 
 
 def _build(series: AssembledSeries, findings: Findings, context: ResultContext, kind: ObjectKind) -> Dataset:
-    if not is_uid(str(series.headers[0].get("FrameOfReferenceUID", ""))):
+    if not is_valid_uid(str(series.headers[0].get("FrameOfReferenceUID", ""))):
         raise ResultError("no segmentation: the source has no Frame of Reference UID")
     segments = segments_of(findings, context)
     labels = label_map(series, findings, segments)

@@ -22,9 +22,9 @@ from pydicom.filereader import read_dataset
 
 from node.errors import ResultError
 from node.results.character_sets import DEFAULT_REPERTOIRE, UTF8, kept_as, terms_of
-from node.results.legal_values import is_uid
 from node.results.source_items import legal_element
 from node.results.source_requests import referenced_requests
+from node.series.instances import is_valid_uid
 
 # Type 1 and 2 of the Patient and General Study modules (PS3.3 C.7.1.1, C.7.2.1): present even if empty.
 _REQUIRED = (
@@ -110,7 +110,7 @@ def carried_over(header: Dataset) -> SourceAttributes:
     ResultError
         If the header has no valid StudyInstanceUID: nothing can be filed with its study.
     """
-    if not is_uid(str(header.get("StudyInstanceUID", ""))):
+    if not is_valid_uid(str(header.get("StudyInstanceUID", ""))):
         raise ResultError("the source has no valid StudyInstanceUID, so that no result can be filed in its study")
     terms = terms_of(header.get("SpecificCharacterSet"))
     carried, changes = Dataset(), []

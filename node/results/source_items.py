@@ -22,7 +22,8 @@ from pydicom.valuerep import CUSTOMIZABLE_CHARSET_VR
 
 from node.malformed import MALFORMED
 from node.results.character_sets import decoded, readable, terms_of
-from node.results.legal_values import is_legal, is_uid, put_right
+from node.results.legal_values import is_legal, put_right
+from node.series.instances import is_valid_uid
 
 # What a PACS or a RIS matches on: a value that is cut would be that of somebody else.
 IDENTIFIERS: Final = frozenset(
@@ -230,7 +231,7 @@ def _settle(item: Dataset, macro: _Macro) -> bool:
     """Give an item what its macro asks beside another value, or take that other out; tell whether one was taken."""
     if "TypeOfPatientID" in macro.keywords and "TypeOfPatientID" not in item:
         item.TypeOfPatientID = "TEXT"  # Type 1; the other terms, RFID and BARCODE, are of devices
-    if "UniversalEntityID" in item and "UniversalEntityIDType" not in item and is_uid(item.UniversalEntityID):
+    if "UniversalEntityID" in item and "UniversalEntityIDType" not in item and is_valid_uid(item.UniversalEntityID):
         item.UniversalEntityIDType = "ISO"  # an object identifier is one, PS3.3 Table 10-17
     orphans = [keyword for keyword, needed in _NEEDED_BESIDE if keyword in item and needed not in item]
     if "CodeValue" in item and "CodeValue" not in orphans:  # one of the three is to be there

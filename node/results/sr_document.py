@@ -227,5 +227,6 @@ def _add_predecessor(dataset: Dataset, study_instance_uid: str, context: ResultC
     """Name the report that this one replaces (PS3.3 C.17.2)."""
     old = context.predecessor
     if old is not None:
-        reference = Reference(study_instance_uid, old.series_instance_uid, old.sop_class_uid, old.sop_instance_uid)
+        study = old.study_instance_uid or study_instance_uid
+        reference = Reference(study, old.series_instance_uid, old.sop_class_uid, old.sop_instance_uid)
         dataset.PredecessorDocumentsSequence = hierarchy([reference])

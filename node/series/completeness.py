@@ -53,6 +53,9 @@ class SeriesSnapshot:
     association_count
         Associations that the instances came over. A sender that opens one for each image never
         "lets go" of a series, so that its geometry proves nothing.
+    partly_corrected
+        Whether some instances, and not others, were replaced by corrected ones. Number and geometry say
+        nothing then, because every slice is here already: only quiet tells that the others do not come.
     """
 
     headers: tuple[InstanceHeader, ...]
@@ -61,6 +64,7 @@ class SeriesSnapshot:
     association_open: bool
     end_slices_cut_lungs: bool | None = None
     association_count: int = 1
+    partly_corrected: bool = False
 
 
 @dataclass(frozen=True)
@@ -118,7 +122,8 @@ def judge(
 
 def needs_look_at_lungs(snapshot: SeriesSnapshot) -> bool:
     """Tell whether the pixels of ``end_instances`` would decide: everything else says complete, nobody has looked."""
-    return snapshot.end_slices_cut_lungs is None and not snapshot.association_open and _is_unbroken(snapshot)
+    may_be_proven = not snapshot.association_open and not snapshot.partly_corrected
+    return snapshot.end_slices_cut_lungs is None and may_be_proven and _is_unbroken(snapshot)
 
 
 def end_instances(headers: tuple[InstanceHeader, ...]) -> tuple[InstanceHeader, InstanceHeader] | None:
@@ -134,7 +139,7 @@ def end_instances(headers: tuple[InstanceHeader, ...]) -> tuple[InstanceHeader, 
 
 def _proven(snapshot: SeriesSnapshot) -> Completeness | None:
     headers = snapshot.headers
-    if not all(map(is_ct, headers)):
+    if snapshot.partly_corrected or not all(map(is_ct, headers)):
         return None
     expected = _expected_count(headers)
     if expected is not None and len({header.sop_instance_uid for header in headers}) == expected:

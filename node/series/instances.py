@@ -19,6 +19,15 @@ from node.series.attributes import Reader, first_with
 
 MULTI_FRAME_CLASSES = frozenset({EnhancedCTImageStorage, LegacyConvertedEnhancedCTImageStorage})
 CT_CLASSES = MULTI_FRAME_CLASSES | {CTImageStorage}
+# What a reconstruction makes on the way to images, such as spectral bases: no HU (PS3.4 Table B.5-1, Supplement 252).
+# pydicom 3.0 does not know them.
+FOR_PROCESSING_CLASSES = frozenset(
+    {
+        "1.2.840.10008.5.1.4.1.1.2.3",  # CT Image Storage - For Processing
+        "1.2.840.10008.5.1.4.1.1.2.4",  # Enhanced CT Image Storage - For Processing
+        "1.2.840.10008.5.1.4.1.1.2.5",  # Legacy Converted Enhanced CT Image Storage - For Processing
+    }
+)
 
 _UID = re.compile(r"[0-9]+(\.[0-9]+)*", re.ASCII)  # PS3.5 section 9.1; leading zeros are tolerated
 _UID_CHARACTERS = 64  # PS3.5 section 9.1

@@ -124,12 +124,11 @@ class AnalysisTask:
         """Mark the series at hand FAILED with the reason."""
         if self._current is not None:
             reason = f"unexpected {type(error).__name__}; see the log"
-            self._ledger.series.fail(self._current.series_instance_uid, INTERNAL_ERROR, reason, now)
+            self._ledger.series.fail(self._current, INTERNAL_ERROR, reason, now)
 
     def _job(self, record: SeriesRecord) -> Job:
         uid = record.series_instance_uid
         digest = record.input_digest or ""
-        last = self._ledger.outcomes.last_report(uid)
         refusal = (record.refusal_code, record.reason or "") if record.refusal_code else None
         study = Study.read(self._ledger, record.study_instance_uid, self._rules.selection)
         return Job(
@@ -153,10 +152,15 @@ class AnalysisTask:
             notice=refusal is not None or study.step_after_refusal(uid) == Step(StepKind.NOTICE, uid),
             tried=len(study.tried_beside(uid)),
             notes=() if refusal else study.remarks(uid),
-            predecessor=PredecessorReport(last.sop_class_uid, last.sop_instance_uid, last.result_series_uid)
-            if last
-            else None,
+            predecessor=self._predecessor(uid),
         )
+
+    def _predecessor(self, uid: str) -> PredecessorReport | None:
+        last = self._ledger.outcomes.last_report(uid)
+        if last is None:
+            return None
+        study = self._ledger.outcomes.study_of(last)
+        return PredecessorReport(last.sop_class_uid, last.sop_instance_uid, last.result_series_uid, study)
 
     @staticmethod
     def _folder(record: SeriesRecord) -> str:
@@ -178,7 +182,6 @@ class AnalysisTask:
 
     def _conclude(self, record: SeriesRecord, done: tuple[int, Job], answer: dict[str, Any], now: datetime) -> None:
         attempt, job = done
-        uid = record.series_instance_uid
         if "error" not in answer and answer["code"] is not None and record.refusal_code is None:
             self._refuse(record, job, answer, now)
             return
@@ -187,11 +190,13 @@ class AnalysisTask:
             self._record(record, answer, now)
         elif record.refusal_code is not None:
             logger.error("no notice for series %s: %s", record.key, answer["message"])
-            self._ledger.series.fail(uid, record.refusal_code, f"{record.reason}; no notice: {answer['message']}", now)
+            self._ledger.series.fail(
+                record, record.refusal_code, f"{record.reason}; no notice: {answer['message']}", now
+            )
         elif answer["retry"] and attempt < self._rules.attempts:
             logger.warning("attempt %d at series %s failed: %s", attempt, record.key, answer["message"])
             wait = timedelta(seconds=RETRY_WAIT_S)
-            self._ledger.series.postpone(uid, answer["error"], answer["message"], now + wait)
+            self._ledger.series.postpone(record, answer["error"], answer["message"], now + wait)
         else:
             self._give_up(record, answer["message"], now)
 
@@ -219,7 +224,7 @@ class AnalysisTask:
         code, reason = why
         step = study.step_after_refusal(record.series_instance_uid)
         if step == Step(StepKind.NOTICE, record.series_instance_uid):
-            self._ledger.series.give_up(record.series_instance_uid, code, reason)
+            self._ledger.series.give_up(record, code, reason)
             return
         following = "its study waits, or was told before" if step is None else _FOLLOWING[step.kind]
         logger.info("series %s cannot be read (%s): %s", record.key, code, following)

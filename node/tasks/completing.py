@@ -103,6 +103,7 @@ class CompletionTask:
             record.last_arrival,
             is_open,
             association_count=len(associations),
+            partly_corrected=self._ledger.instances.is_partly_corrected(uid),
         )
         if needs_look_at_lungs(snapshot):
             snapshot = replace(snapshot, end_slices_cut_lungs=self._ends_cut_lungs(record, snapshot))
@@ -159,9 +160,9 @@ class CompletionTask:
             self._ledger.series.skip(uid, reason, now)
 
     def _choose(self, record: SeriesRecord, now: datetime, refused: tuple[str, str] | None = None) -> None:
-        files = self._ledger.instances.files(record.series_instance_uid)
-        digest = digest_of((uid, sha256) for uid, _, sha256 in files)
-        self._ledger.series.choose(record, digest, now, refused)
+        digest = digest_of(self._ledger.instances.contents(record.series_instance_uid))
+        if not self._ledger.series.choose(record, digest, now, refused):
+            return  # an instance came just now: the series is judged again
         logger.info("series %s is ready: %s", record.key, refused[1] if refused else "chosen")
         self._on_ready()
 

@@ -83,6 +83,7 @@ class DeliveryTask:
             timeout_s=self._timeout_s,
             on_result=record_answer,
             other_forms=other_forms,
+            is_wanted=lambda path: not self._ledger.is_withdrawn(here[path]),
         )
         self._tell(answers)
 
