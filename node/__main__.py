@@ -27,7 +27,7 @@ COMMANDS = {
     "send": "Send a folder by C-STORE.",
     "echo": "Ask an application entity whether it answers (C-ECHO).",
     "status": "Show series, states, queue and deliveries.",
-    "retry": "Put a failed analysis or delivery back in line.",
+    "retry": "Put a failed, refused or skipped series, or a delivery, back in line.",
     "deidentify": "Take the person out of a folder of DICOM (PS3.15 Annex E), or verify such a folder.",
     "reidentify": "Give what a remote worker returned its patient back, by the vault.",
     "export": "Export what was analysed for research, without anything that identifies.",

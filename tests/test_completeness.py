@@ -19,7 +19,6 @@ from node.series.completeness import (
     judge,
     needs_look_at_lungs,
 )
-from node.series.geometry import common_normal, gaps, projections_mm, slice_positions_mm, spacing_of
 from node.series.instances import Frame, InstanceHeader, header_of
 
 BEGAN = datetime(2026, 1, 5, 10, 0, tzinfo=UTC)
@@ -238,49 +237,6 @@ def test_the_end_instances_are_those_outermost_along_the_normal() -> None:
     shuffled = tuple(headers[5:] + headers[:5])
     assert end_instances(shuffled) == (headers[0], headers[-1])
     assert end_instances((replace(headers[0], image_position_patient=()),)) is None
-
-
-# --- geometry
-
-
-def test_a_gap_is_told_with_its_two_ends() -> None:
-    positions = slice_positions_mm([header for k, header in enumerate(slices(10)) if k != 4])
-    assert gaps(positions) == ((-292.5, -287.5),)
-    assert not spacing_of(positions).is_uniform
-
-
-def test_positions_rounded_to_a_tenth_are_still_even() -> None:
-    positions = [round(0.625 * k, 1) for k in range(100)]
-    assert spacing_of(positions).is_uniform
-    assert spacing_of(positions).gaps == ()
-
-
-def test_distances_are_measured_along_the_normal_of_tilted_slices() -> None:
-    tilted = (1.0, 0.0, 0.0, 0.0, 0.9659258, 0.2588190)  # gantry tilt 15 degrees about x
-    spacing = spacing_of(slice_positions_mm(slices(10, 5.0, image_orientation_patient=tilted)))
-    assert spacing.distance_mm == pytest.approx(5.0 * 0.9659258)
-    assert spacing.is_uniform
-
-
-def test_positions_of_reversed_orientation_run_the_other_way() -> None:
-    prone = slices(3, image_orientation_patient=(1.0, 0.0, 0.0, 0.0, -1.0, 0.0))
-    assert projections_mm(prone) == (300.0, 297.5, 295.0)
-
-
-@pytest.mark.parametrize(
-    "orientation", [(), (0.0,) * 6, (1.0, 0.0, 0.0, 1.0, 0.0, 0.0), (2.0, 0.0, 0.0, 0.0, 2.0, 0.0), (1.0, 0.0, 0.0)]
-)
-def test_an_orientation_that_is_none_has_no_normal(orientation: tuple[float, ...]) -> None:
-    headers = slices(3, image_orientation_patient=orientation)
-    assert common_normal(headers) is None
-    assert slice_positions_mm(headers) == ()
-
-
-@pytest.mark.parametrize("count", [0, 1])
-def test_fewer_than_two_slices_have_no_distance(count: int) -> None:
-    spacing = spacing_of(slice_positions_mm(slices(count)))
-    assert spacing.distance_mm is None
-    assert not spacing.is_uniform
 
 
 def headers_below(folder: Path) -> list[InstanceHeader]:

@@ -116,7 +116,7 @@ def test_a_series_that_kills_the_node_every_time_hands_over(node: Node) -> None:
 
 def test_an_error_that_nobody_foresaw_hands_over_too(node: Node) -> None:
     receive_study(node)
-    node.ledger.series.fail("1.1", "INTERNAL_ERROR", "unexpected KeyError; see the log", at(2))
+    node.ledger.series.fail(node.series("1.1"), "INTERNAL_ERROR", "unexpected KeyError; see the log", at(2))
     node.answers = [analysed()]
     assert node.analyse(at(3)), "the study is taken up"
     assert node.analyse(at(4))
@@ -126,7 +126,7 @@ def test_an_error_that_nobody_foresaw_hands_over_too(node: Node) -> None:
 def test_an_error_that_nobody_foresaw_in_the_only_series_ends_in_a_notice_once(node: Node) -> None:
     node.receive(slices("1.1"), START)
     node.complete(at(1))
-    node.ledger.series.fail("1.1", "INTERNAL_ERROR", "unexpected KeyError; see the log", at(2))
+    node.ledger.series.fail(node.series("1.1"), "INTERNAL_ERROR", "unexpected KeyError; see the log", at(2))
     node.answers = [notice("INTERNAL_ERROR")]
     assert node.analyse(at(3))
     assert node.analyse(at(4))

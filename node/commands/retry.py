@@ -16,10 +16,12 @@ UidArgument = Annotated[
 
 
 def run(uid: UidArgument, config: ConfigOption = None) -> None:
-    """Put a failed analysis, or refused and held deliveries, back in line; a running node takes them up."""
+    """Put an analysis that failed or was refused, a series that was not chosen, or deliveries back in line."""
     ledger = open_existing_ledger(config)
     done = ledger.put_back(uid, utc_now())
     if not done:
-        raise LedgerError(f"{uid}: nothing failed, was refused or is held under this UID; see 'pulmonode status'")
+        raise LedgerError(
+            f"{uid}: nothing failed, was refused, was not chosen or is held under this UID; see 'pulmonode status'"
+        )
     for sentence in done:
         typer.echo(sentence)

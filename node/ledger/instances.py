@@ -195,14 +195,8 @@ class InstanceLedger:
         The name is the SOP Instance UID; what was replaced has a minus before it: a series that was corrected
         and then put back is not as it was, for its next report is another one and names another predecessor.
         """
-        mine = instances.c.series_instance_uid == series_instance_uid
-        past = select(replaced.c.sop_instance_uid, replaced.c.sha256).where(
-            replaced.c.series_instance_uid == series_instance_uid
-        )
         with self._engine.connect().execution_options(read_only=True) as connection:
-            now = connection.execute(select(instances.c.sop_instance_uid, instances.c.sha256).where(mine)).all()
-            before = connection.execute(past).all()
-        return (*((uid, sha256) for uid, sha256 in now), *((f"-{uid}", sha256) for uid, sha256 in before))
+            return contents_of(connection, series_instance_uid)
 
     def is_partly_corrected(self, series_instance_uid: str) -> bool:
         """Tell whether some instances of a series were corrected more often than others."""
@@ -261,3 +255,17 @@ def _new_series(header: InstanceHeader, at: datetime) -> dict[str, object]:
         "last_arrival": at,
         "attempts": 0,
     }
+
+
+def contents_of(connection: Connection, series_instance_uid: str) -> tuple[tuple[str, str], ...]:
+    """Give what ``InstanceLedger.contents`` gives, inside the caller's transaction."""
+    now = select(instances.c.sop_instance_uid, instances.c.sha256).where(
+        instances.c.series_instance_uid == series_instance_uid
+    )
+    before = select(replaced.c.sop_instance_uid, replaced.c.sha256).where(
+        replaced.c.series_instance_uid == series_instance_uid
+    )
+    return (
+        *((uid, sha256) for uid, sha256 in connection.execute(now)),
+        *((f"-{uid}", sha256) for uid, sha256 in connection.execute(before)),
+    )

@@ -11,11 +11,11 @@ from sqlalchemy import Connection, Engine, and_, or_, select, update
 from node.errors import LedgerError
 from node.ledger.deliveries import DeliveryLedger
 from node.ledger.engine import open_ledger
-from node.ledger.instances import InstanceLedger
+from node.ledger.instances import InstanceLedger, contents_of
 from node.ledger.ladders import from_the_first
 from node.ledger.outcomes import OutcomeLedger
 from node.ledger.records import DeliveryState
-from node.ledger.schema import deliveries, instances, series
+from node.ledger.schema import deliveries, series
 from node.ledger.series import SeriesLedger, digest_of
 from node.ledger.succession import SuccessionLedger
 from node.ledger.transitions import move
@@ -81,10 +81,7 @@ def _analyse_again(connection: Connection, uid: str, at: datetime) -> bool:
     row = connection.execute(select(series).where(series.c.series_instance_uid == uid)).mappings().first()
     if row is None or row["state"] not in {SeriesState.FAILED, SeriesState.REFUSED, SeriesState.SKIPPED}:
         return False
-    contents = connection.execute(
-        select(instances.c.sop_instance_uid, instances.c.sha256).where(instances.c.series_instance_uid == uid)
-    ).all()
-    if not contents:
+    if row["files_removed_at"] is not None:
         raise LedgerError(f"{uid}: its files were removed after their retention time; send the series again")
     fresh: dict[str, Any] = {
         "attempts": 0,
@@ -94,7 +91,7 @@ def _analyse_again(connection: Connection, uid: str, at: datetime) -> bool:
         "reason": None,
     }
     if row["state"] == SeriesState.SKIPPED:  # it never was in line
-        fresh |= {"ready_at": at, "input_digest": digest_of((each, sha256) for each, sha256 in contents)}
+        fresh |= {"ready_at": at, "input_digest": digest_of(contents_of(connection, uid))}
     move(connection, uid, SeriesEvent.RETRY, at, "by hand", **fresh)
     return True
 

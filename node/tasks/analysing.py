@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from node.errors import PulmonodeError, ResultError
@@ -26,6 +27,9 @@ logger = logging.getLogger(__name__)
 RETRY_WAIT_S = 30.0  # between two attempts at the same series
 GIVEN_UP = "ANALYSIS_FAILED"
 INTERNAL_ERROR = "INTERNAL_ERROR"
+_FOLLOWING = MappingProxyType(
+    {StepKind.TRY: "the next best of its study is tried", StepKind.NOTICE: "its study gets a notice"}
+)
 
 
 class Worker(Protocol):
@@ -222,7 +226,8 @@ class AnalysisTask:
         if step == Step(StepKind.NOTICE, record.series_instance_uid):
             self._ledger.series.give_up(record, code, reason)
             return
-        logger.info("series %s: %s; %s", record.key, code, f"{step.kind} another one" if step else "no notice is due")
+        following = "its study waits, or was told before" if step is None else _FOLLOWING[step.kind]
+        logger.info("series %s cannot be read (%s): %s", record.key, code, following)
         self._ledger.succession.pass_on(record, _state_of(code), why, study.successor(step), now)
 
     def _record(self, record: SeriesRecord, answer: dict[str, Any], now: datetime) -> None:

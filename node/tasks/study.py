@@ -99,7 +99,7 @@ class Study:
         uid = step.series_instance_uid
         if step.kind is StepKind.NOTICE:
             return Successor(uid, None)
-        return Successor(uid, digest_of((each, sha256) for each, _, sha256 in self.ledger.instances.files(uid)))
+        return Successor(uid, digest_of(self.ledger.instances.contents(uid)))
 
     def _standings(self, settled: Collection[str] = ()) -> dict[str, Standing]:
         return {
