@@ -13,9 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydicom import dcmread
-
-from node.errors import CannotUnderstand, ConfigError
+from node.assembly.reading import read_instance
+from node.errors import CannotUnderstand, ConfigError, UndecodableSlice
 from node.malformed import MALFORMED
 from node.series.instances import InstanceHeader, header_of
 
@@ -29,6 +28,7 @@ _DAMAGED = (
     zipfile.BadZipFile,
     zlib.error,
 )
+_UNREADABLE: tuple[type[Exception], ...] = (CannotUnderstand, UndecodableSlice, *MALFORMED)
 
 
 @dataclass(frozen=True)
@@ -104,8 +104,6 @@ def _unpack(archive: Path, folder: Path) -> None:
 
 def _header(path: Path) -> InstanceHeader | None:
     try:
-        return header_of(dcmread(path, stop_before_pixels=True))
-    except MALFORMED:
-        return None
-    except CannotUnderstand:
+        return header_of(read_instance(path, pixels=False))
+    except _UNREADABLE:
         return None

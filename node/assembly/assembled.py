@@ -45,6 +45,8 @@ class AssembledSeries:
         pixels of the source image. All zero unless gantry tilt was corrected.
     notes
         Plain sentences for the report, such as "gantry tilt of 12.0 degrees corrected".
+    warnings
+        Plain sentences on what makes the volume less certain, such as a unit that was not named.
     """
 
     volume: Volume
@@ -52,6 +54,7 @@ class AssembledSeries:
     frames: tuple[SourceFrame, ...]
     shifts_ji_px: npt.NDArray[np.float64]
     notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     @property
     def series_instance_uid(self) -> str:

@@ -45,17 +45,21 @@ class Layout:
         As in ``AssembledSeries``.
     grid
         Affine, and the shift of every slice.
+    pixel_step
+        Every n-th row and column of the images is kept; the grid is that of the pixels kept.
     """
 
     planes: tuple[Plane, ...]
     headers: tuple[Dataset, ...]
     grid: Grid
     notes: tuple[str, ...]
+    pixel_step: int = 1
 
     @property
     def shape(self) -> tuple[int, int, int]:
         """Number of slices, rows and columns."""
-        return len(self.planes), self.planes[0].rows, self.planes[0].columns
+        plane, step = self.planes[0], self.pixel_step
+        return len(self.planes), -(-plane.rows // step), -(-plane.columns // step)
 
 
 def lay_out(headers: Sequence[Dataset], limits: AssemblyLimits) -> Layout:

@@ -11,7 +11,8 @@ from pydicom.uid import CTImageStorage, EnhancedCTImageStorage, LegacyConvertedE
 from node.assembly.assembled import SourceFrame
 from node.assembly.attributes import numbers, text, texts, value, whole_number
 from node.assembly.hounsfield import StoredValues
-from node.errors import MissingGeometry, NotCT, UndecodableSlice, WrongRescale
+from node.assembly.stored import check_grey, stored_values
+from node.errors import MissingGeometry
 
 MULTI_FRAME_CLASSES = frozenset({EnhancedCTImageStorage, LegacyConvertedEnhancedCTImageStorage})
 CT_CLASSES = MULTI_FRAME_CLASSES | {CTImageStorage}
@@ -126,7 +127,7 @@ def _plane(source: int, index: int, header: Dataset, places: Sequence[Dataset], 
     """Read one plane; ``places`` lists the data sets that may hold an attribute, nearest first."""
     uids = [str(value(header, keyword, MissingGeometry, where)) for keyword in ("SOPClassUID", "SOPInstanceUID")]
     number = index + 1 if uids[0] in MULTI_FRAME_CLASSES else None
-    _check_grey(header, where)
+    check_grey(header, where)
     return Plane(
         source=source,
         frame_index=index,
@@ -140,7 +141,7 @@ def _plane(source: int, index: int, header: Dataset, places: Sequence[Dataset], 
         frame_of_reference_uid=text(header, "FrameOfReferenceUID"),
         image_type=texts(_nearest(places, "FrameType"), "FrameType") or texts(header, "ImageType"),
         transfer_syntax=text(header.file_meta, "TransferSyntaxUID") if hasattr(header, "file_meta") else "",
-        stored=_stored_values(header, _nearest(places, "RescaleSlope"), where),
+        stored=stored_values(header, _nearest(places, "RescaleSlope"), where),
     )
 
 
@@ -151,42 +152,3 @@ def _nearest(places: Sequence[Dataset], keyword: str) -> Dataset:
 
 def _nearest_numbers(places: Sequence[Dataset], keyword: str, count: int, where: str) -> tuple[float, ...]:
     return numbers(_nearest(places, keyword), keyword, count, MissingGeometry, where)
-
-
-def _check_grey(header: Dataset, where: str) -> None:
-    """Refuse colour: a dose page or a rendering, not CT numbers."""
-    samples = text(header, "SamplesPerPixel") or "1"
-    photometric = text(header, "PhotometricInterpretation") or "MONOCHROME2"
-    if samples != "1" or not photometric.startswith("MONOCHROME"):
-        raise NotCT(f"{where} is not a grey image: Samples per Pixel {samples}, {photometric}")
-
-
-def _stored_values(header: Dataset, transformation: Dataset, where: str) -> StoredValues:
-    """Read the rescale and the bits of a slice; ``transformation`` holds the rescale."""
-    slope = numbers(transformation, "RescaleSlope", 1, WrongRescale, where)[0]
-    intercept = numbers(transformation, "RescaleIntercept", 1, WrongRescale, where)[0]
-    # Absent means HU (PS3.3 C.8.2.1.1: required if not HU).
-    unit = text(transformation, "RescaleType") or "HU"
-    if unit != "HU":
-        raise WrongRescale(f"Rescale Type of {where} is {unit[:16]!r}: only HU can be read")
-    if slope <= 0:
-        raise WrongRescale(f"Rescale Slope of {where} is {slope}: it must be positive")
-    allocated, bits, high = (
-        whole_number(header, key, UndecodableSlice, where) for key in ("BitsAllocated", "BitsStored", "HighBit")
-    )
-    if allocated not in (8, 16) or not 1 < bits <= allocated or high != bits - 1:
-        raise UndecodableSlice(
-            f"Bits Allocated, Bits Stored and High Bit of {where} are {allocated}, {bits}, {high}: "
-            "8 or 16 bits with High Bit one below Bits Stored can be read"
-        )
-    signed = whole_number(header, "PixelRepresentation", UndecodableSlice, where) == 1
-    return StoredValues(slope, intercept, bits, signed, _padding(header, where))
-
-
-def _padding(header: Dataset, where: str) -> tuple[int, int] | None:
-    if not text(header, "PixelPaddingValue"):
-        return None
-    padding = whole_number(header, "PixelPaddingValue", WrongRescale, where)
-    if not text(header, "PixelPaddingRangeLimit"):
-        return padding, padding
-    return padding, whole_number(header, "PixelPaddingRangeLimit", WrongRescale, where)
