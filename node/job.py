@@ -47,6 +47,8 @@ class Job:
         JSON or DICOM file of a prior report, whose nodules keep their tracking UIDs; it need not exist.
     tracked
         Nodules of the last report on this very series; a prior report that is handed in goes before them.
+    volume_limit_bytes
+        A larger volume is read thinned out; None for what the assembly holds to be enough.
     """
 
     files: tuple[Path, ...]
@@ -66,6 +68,7 @@ class Job:
     tracked: tuple[TrackedNodule, ...] = ()
     refusal: tuple[str, str] | None = None
     predecessor: PredecessorReport | None = None
+    volume_limit_bytes: int | None = None
 
 
 def job_to_json(job: Job) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from node.analysis.analyser import Analyser
 from node.analysis.patient import SuppliedFacts, joined_facts, patient_facts, supplied_facts
 from node.assembly.files import assemble_files
 from node.assembly.headers import readable_headers
+from node.assembly.limits import DEFAULT_LIMITS, AssemblyLimits
 from node.errors import AnalysisError, AssemblyError, ConfigError
 from node.job import Job
 from node.results.bundle import Bundle, analysed_bundle, notice_bundle, write_bundle, write_page
@@ -69,7 +70,7 @@ def _analysed_or_refused(
     context, supplied = given
     try:
         began = clock()
-        series = assemble_files(job.files)
+        series = assemble_files(job.files, _limits(job))
         assembly_s = clock() - began
         findings = analyser.analyse(series.volume, joined_facts(patient_facts(series.headers[0]), supplied.facts))
     except AssemblyError as error:
@@ -82,9 +83,15 @@ def _analysed_or_refused(
     timed = replace(
         findings,
         timings_s={"assembly": assembly_s, **findings.timings_s},
-        warnings=(*findings.warnings, *supplied.warnings, *prior.warnings),
+        warnings=(*series.warnings, *findings.warnings, *supplied.warnings, *prior.warnings),
     )
     return analysed_bundle(series, timed, context, kinds=job.kinds, neighbours=job.neighbours, clock=clock)
+
+
+def _limits(job: Job) -> AssemblyLimits:
+    if job.volume_limit_bytes is None:
+        return DEFAULT_LIMITS
+    return replace(DEFAULT_LIMITS, max_bytes=job.volume_limit_bytes)
 
 
 def _context(job: Job, analyser: Analyser, supplied: SuppliedFacts) -> ResultContext:

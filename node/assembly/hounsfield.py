@@ -88,10 +88,10 @@ def check_plausible(hu: npt.NDArray[np.int16], is_unit_hu: bool = True) -> None:
 
 def values_of_patterns(stored: StoredValues) -> npt.NDArray[np.int64]:
     """Read every 16-bit pattern as the number that it stores: unused bits cut, sign extended; (65536,) int64."""
-    return reading(np.arange(PATTERNS, dtype=np.int64), stored)
+    return values_of(np.arange(PATTERNS, dtype=np.int64), stored)
 
 
-def reading(patterns: npt.NDArray[np.int64], stored: StoredValues) -> npt.NDArray[np.int64]:
+def values_of(patterns: npt.NDArray[np.int64], stored: StoredValues) -> npt.NDArray[np.int64]:
     """Read 16-bit patterns as the numbers that they store."""
     values = (patterns >> max(stored.low_bit, 0)) & ((1 << stored.bits_stored) - 1)
     sign_bit = 1 << (stored.bits_stored - 1)

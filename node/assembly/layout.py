@@ -12,7 +12,7 @@ from pydicom import Dataset
 
 from node.assembly.attributes import text
 from node.assembly.geometry import Grid, check_axial, check_distances, grid_of, position_along_normal, unit_axes
-from node.assembly.limits import AssemblyLimits
+from node.assembly.limits import AssemblyLimits, volume_bytes
 from node.assembly.planes import MULTI_FRAME_CLASSES, Plane, is_ct_image, is_localizer, planes_of
 from node.errors import (
     AssemblyError,
@@ -169,11 +169,11 @@ def _check_size(planes: Sequence[Plane], limits: AssemblyLimits) -> None:
         raise MissingGeometry(f"Rows and Columns of {plane.place} are {plane.rows} and {plane.columns}")
     if slices < limits.min_slices:
         raise TooFewSlices(f"{slices} slice(s) where a chest needs at least {limits.min_slices}")
-    voxels = slices * plane.rows * plane.columns
-    if slices > limits.max_slices or voxels > limits.max_voxels:
+    size = volume_bytes((slices, plane.rows, plane.columns))
+    if size > limits.max_bytes:
         raise TooLarge(
-            f"{slices} slices of {plane.rows} x {plane.columns} are {voxels:.2e} voxels: "
-            f"at most {limits.max_slices} slices and {limits.max_voxels:.2e} voxels are read"
+            f"{slices} slices of {plane.rows} x {plane.columns} take {size / 1e9:.2g} GB: "
+            f"at most {limits.max_bytes / 1e9:.2g} GB are read"
         )
     low, high = limits.pixel_spacing_mm
     if not all(low <= spacing <= high for spacing in plane.spacing_ji_mm):

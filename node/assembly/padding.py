@@ -8,13 +8,14 @@ its number says. Scanners pad around a round field of view, so that padding reac
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
 from models.volume import AIR_HU
-from node.assembly.hounsfield import PATTERNS, StoredValues, reading, values_of_patterns
+from node.assembly.hounsfield import PATTERNS, StoredValues, values_of, values_of_patterns
 
 # Stored around the round field of view of several scanners, also where PixelPaddingValue is absent; with the usual
 # slope of 1 no tissue is stored that low.
@@ -73,18 +74,25 @@ def padding_region(bits: npt.NDArray[np.uint16], patterns: PaddingPatterns) -> n
     -------
     (J, I), or None if there is no padding.
     """
-    edges = np.concatenate([bits[0], bits[-1], bits[:, 0], bits[:, -1]])
-    if not patterns.is_padding[edges].any():
+    if not patterns.is_padding[_border(bits)].any():
         return None
-    labels, count = ndimage.label(patterns.is_padding[bits])
-    sizes = np.bincount(labels.ravel(), minlength=count + 1)
-    at_border = np.zeros(count + 1, np.bool_)
-    for edge in (labels[0], labels[-1], labels[:, 0], labels[:, -1]):
-        at_border[edge] = True
-    counts = at_border & (sizes >= _LEAST_PATCH * bits.size)
-    counts[labels[[0, 0, -1, -1], [0, -1, 0, -1]]] = True
-    counts[0] = False
-    return np.asarray(counts[labels], dtype=np.bool_) if counts.any() else None
+    labels, _ = ndimage.label(patterns.is_padding.take(bits))
+    patches = set(np.unique(labels[[0, 0, -1, -1], [0, -1, 0, -1]]).tolist())
+    others = set(np.unique(_border(labels)).tolist()) - patches
+    if others:
+        sizes = np.bincount(labels.ravel())
+        patches |= {patch for patch in others if sizes[patch] >= _LEAST_PATCH * bits.size}
+    patches.discard(0)
+    if not patches:
+        return None
+    region = np.zeros(bits.shape, np.bool_)
+    for patch in patches:  # one to four: a corner, or all of them
+        region |= labels == patch
+    return region
+
+
+def _border(image: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.integer[Any]]:
+    return np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])
 
 
 def _declared(values: npt.NDArray[np.int64], stored: StoredValues) -> npt.NDArray[np.bool_]:
@@ -96,9 +104,11 @@ def _declared(values: npt.NDArray[np.int64], stored: StoredValues) -> npt.NDArra
     if stored.padding is None:
         return np.zeros(PATTERNS, np.bool_)
     patterns = np.asarray(stored.padding, dtype=np.int64) & (PATTERNS - 1)
-    low, high = np.sort(reading(patterns, stored))
+    low, high = np.sort(values_of(patterns, stored))
     low_hu, high_hu = np.clip(np.array([low, high]) * stored.slope + stored.intercept, AIR_HU, _DENSEST_TISSUE_HU)
     is_believed = high_hu - low_hu <= _WIDEST_RANGE_HU
-    found = (values >= low) & (values <= high) if is_believed else (values == low) | (values == high)
+    found: npt.NDArray[np.bool_] = (
+        (values >= low) & (values <= high) if is_believed else (values == low) | (values == high)
+    )
     found[patterns] = True
     return found

@@ -19,6 +19,7 @@ from node.config import Settings
 from node.errors import ConfigError, NoImages
 from node.folder import FolderScan, digest_of_files, opened, scan
 from node.job import Job, facts_file, prior_file
+from node.machine import analysis_bytes, memory_bytes, volume_bytes
 from node.pipeline import process
 from node.results.bundle import Bundle, file_names
 from node.results.context import DISCLAIMER
@@ -83,6 +84,7 @@ def _job(found: FolderScan, output: Path, settings: Settings) -> Job:
     summaries = [summarize(found.headers(uid)) for uid in found.series]
     selection = select(summaries, settings.selection)
     uid = selection.chosen or selection.nearest or next(iter(found.series), None)
+    limits = settings.analysis
     files, study_uid = (found.files(uid), found.study_of(uid)) if uid else ((), "")
     job = Job(
         files=files,
@@ -99,6 +101,7 @@ def _job(found: FolderScan, output: Path, settings: Settings) -> Job:
         known_nodules=settings.results.known_nodules,
         patient_facts=facts_file(settings.analysis.patient_facts, study_uid),
         prior_report=prior_file(settings.results.prior_reports, study_uid),
+        volume_limit_bytes=volume_bytes(limits.volume_limit_gb, analysis_bytes(limits.memory_gb, memory_bytes())),
     )
     if uid is None:
         return replace(job, refusal=(NoImages.code, f"no DICOM image in the folder ({found.other_files} other files)"))

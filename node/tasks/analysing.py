@@ -44,6 +44,8 @@ class AnalysisRules:
         Who is to get what.
     kinds
         Of results that are made: all that a recipient is to get.
+    volume_limit_bytes
+        As in ``Job``.
     """
 
     data_dir: Path
@@ -61,6 +63,7 @@ class AnalysisRules:
     known_nodules: Path | None
     patient_facts: Path | None
     prior_reports: Path | None
+    volume_limit_bytes: int | None = None
 
 
 class AnalysisTask:
@@ -128,6 +131,7 @@ class AnalysisTask:
             prior_report=prior_file(self._rules.prior_reports, record.study_instance_uid),
             tracked=tracked_nodules(self._ledger.outcomes.last_analysis(uid) or {"nodules": None}),
             refusal=refusal,
+            volume_limit_bytes=self._rules.volume_limit_bytes,
             predecessor=PredecessorReport(last.sop_class_uid, last.sop_instance_uid, last.result_series_uid)
             if last
             else None,
