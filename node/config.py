@@ -112,6 +112,8 @@ class AnalysisSection(_Section):
     threshold: float | None = Field(None, ge=0, le=1)
     attempts: int = Field(3, ge=1, le=20)
     timeout_s: PositiveSeconds = 1800.0
+    memory_gb: float | None = Field(None, ge=1)
+    volume_limit_gb: float | None = Field(None, gt=0)
     patient_facts: Path | None = None
 
 

@@ -16,9 +16,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from pydicom import dcmread
-
-from node.errors import CannotUnderstand, ConfigError
+from node.assembly.reading import read_instance
+from node.errors import CannotUnderstand, ConfigError, UndecodableSlice
 from node.malformed import MALFORMED
 from node.series.instances import InstanceHeader, header_of, is_ct
 
@@ -32,6 +31,7 @@ _DAMAGED = (
     zipfile.BadZipFile,
     zlib.error,
 )
+_UNREADABLE: tuple[type[Exception], ...] = (CannotUnderstand, UndecodableSlice, *MALFORMED)
 
 
 _DICOM_SUFFIXES = frozenset({".dcm", ".dicom", ".dic", ".ima"})
@@ -166,10 +166,8 @@ def _unpack(archive: Path, folder: Path) -> None:
 
 def _header(path: Path) -> InstanceHeader | None:
     try:
-        return header_of(dcmread(path, stop_before_pixels=True))
-    except MALFORMED:
-        return None
-    except CannotUnderstand:
+        return header_of(read_instance(path, pixels=False))
+    except _UNREADABLE:
         return None
 
 

@@ -56,6 +56,8 @@ class Job:
         Sentences for the report on the choice of the series and on what lay beside it.
     tracked
         Nodules of the last report on this very series; a prior report that is handed in goes before them.
+    volume_limit_bytes
+        A larger volume is read thinned out; None for what the assembly holds to be enough.
     """
 
     files: tuple[Path, ...]
@@ -80,6 +82,7 @@ class Job:
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     predecessor: PredecessorReport | None = None
+    volume_limit_bytes: int | None = None
 
 
 def job_to_json(job: Job) -> dict[str, Any]:

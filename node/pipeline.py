@@ -18,6 +18,7 @@ from node.analysis.analyser import Analyser
 from node.analysis.patient import SuppliedFacts, joined_facts, patient_facts, supplied_facts
 from node.assembly.files import assemble_files
 from node.assembly.headers import readable_headers
+from node.assembly.limits import DEFAULT_LIMITS, AssemblyLimits
 from node.errors import AnalysisError, AssemblyError, ConfigError
 from node.job import Job
 from node.results.bundle import Bundle, analysed_bundle, notice_bundle, write_bundle, write_page
@@ -73,7 +74,7 @@ def _analysed_or_refused(
     context, supplied = given
     try:
         began = clock()
-        series = assemble_files(job.files)
+        series = assemble_files(job.files, _limits(job))
         assembly_s = clock() - began
         findings = analyser.analyse(series.volume, joined_facts(patient_facts(series.headers[0]), supplied.facts))
     except AssemblyError as error:
@@ -111,6 +112,12 @@ def _notice(job: Job, why: tuple[str, str], context: ResultContext) -> Bundle:
     bundle = notice_bundle(headers, code, reason, context, job.kinds)
     beside = {"notes": [*job.notes, *bundle.report["notes"]], "warnings": [*job.warnings, *bundle.report["warnings"]]}
     return replace(bundle, report=bundle.report | beside)
+
+
+def _limits(job: Job) -> AssemblyLimits:
+    if job.volume_limit_bytes is None:
+        return DEFAULT_LIMITS
+    return replace(DEFAULT_LIMITS, max_bytes=job.volume_limit_bytes)
 
 
 def _context(job: Job, analyser: Analyser, supplied: SuppliedFacts) -> ResultContext:

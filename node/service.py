@@ -27,6 +27,7 @@ from node.durable import make_folder_durably
 from node.errors import ConfigError, PulmonodeError
 from node.ledger.ledger import Ledger
 from node.ledger.records import Recipient
+from node.machine import analysis_bytes, memory_bytes, volume_bytes
 from node.reception.inbox import Inbox
 from node.reception.instance_store import InstanceStore
 from node.reception.scp import Peer, Receiver, ReceptionSettings
@@ -202,8 +203,12 @@ def _worker_command(settings: Settings) -> list[str]:
     choice = json.dumps(settings.model_choice.to_json())
     return [
         *(sys.executable, "-m", "node.worker", settings.device),
-        *("default" if threshold is None else str(threshold), choice),
+        *("default" if threshold is None else str(threshold), choice, str(_analysis_bytes(settings))),
     ]
+
+
+def _analysis_bytes(settings: Settings) -> int:
+    return analysis_bytes(settings.analysis.memory_gb, memory_bytes())
 
 
 def recipients_of(settings: Settings) -> tuple[Recipient, ...]:
@@ -238,6 +243,7 @@ def _analysis_rules(settings: Settings) -> AnalysisRules:
         known_nodules=settings.results.known_nodules,
         patient_facts=settings.analysis.patient_facts and settings.analysis.patient_facts.absolute(),
         prior_reports=settings.results.prior_reports and settings.results.prior_reports.absolute(),
+        volume_limit_bytes=volume_bytes(settings.analysis.volume_limit_gb, _analysis_bytes(settings)),
     )
 
 

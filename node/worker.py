@@ -20,6 +20,7 @@ from typing import Any, TextIO
 from node.analysis.analyser import Analyser
 from node.analysis.choice import ModelChoice
 from node.analysis.look import ends_cut_lungs
+from node.analysis.memory import is_out_of_memory, limit_memory
 from node.errors import PulmonodeError
 from node.job import job_from_json
 from node.log import configure_logging, hide_values_in_tracebacks
@@ -27,6 +28,12 @@ from node.pipeline import process
 from node.results.bundle import Bundle, file_names
 
 logger = logging.getLogger(__name__)
+
+_OUT_OF_MEMORY: dict[str, Any] = {
+    "error": "OUT_OF_MEMORY",
+    "message": "not enough memory for this series: raise analysis.memory_gb, or lower analysis.volume_limit_gb",
+    "retry": True,
+}
 
 
 def serve_jobs(jobs: TextIO, answers: TextIO, analyser: Analyser) -> None:
@@ -38,7 +45,11 @@ def serve_jobs(jobs: TextIO, answers: TextIO, analyser: Analyser) -> None:
         except PulmonodeError as error:
             answer = {"error": error.code, "message": str(error), "retry": error.retry}
         except MemoryError:
-            answer = {"error": "OUT_OF_MEMORY", "message": "not enough memory for this series", "retry": True}
+            answer = _OUT_OF_MEMORY
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+            answer = _OUT_OF_MEMORY
         except OSError as error:
             answer = {"error": "OUT_OF_RESOURCES", "message": f"cannot write results: {error.strerror}", "retry": True}
         _answer(answers, answer)
@@ -79,14 +90,18 @@ def _answer(answers: TextIO, values: dict[str, Any]) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """Run with DEVICE, THRESHOLD ("default" for the detector's own) and MODELS (JSON); exit 2 when one is not there."""
+    """Run with DEVICE, THRESHOLD ("default" for the detector's own), MODELS (JSON) and MEMORY (bytes).
+
+    Exits with 2 when a device or a model is not there.
+    """
     for ignored in (signal.SIGINT, signal.SIGTERM):
         signal.signal(ignored, signal.SIG_IGN)  # the node decides when we end: it closes our input, or kills us
     warnings.simplefilter("ignore")  # pydicom's warnings show values of the data set
     configure_logging("WARNING", "text")
     hide_values_in_tracebacks()
     answers, sys.stdout = sys.stdout, sys.stderr  # whatever a library prints must not reach the answers
-    device, threshold, models = arguments
+    device, threshold, models, memory = arguments
+    limit_memory(int(memory))
     try:
         choice = ModelChoice.from_json(json.loads(models))
         analyser = Analyser.create(device, None if threshold == "default" else float(threshold), choice)

@@ -205,9 +205,8 @@ def test_too_few_slices(slices: list[Dataset], count: int) -> None:
     assert refused(slices[:count], errors.TooFewSlices).startswith(f"{count} slice(s)")
 
 
-def test_too_many_slices_or_voxels(slices: list[Dataset]) -> None:
-    refused(slices, errors.TooLarge, max_slices=11)
-    refused(slices, errors.TooLarge, max_voxels=12 * 64 * 64 - 1)
+def test_too_many_bytes(slices: list[Dataset]) -> None:
+    refused(slices, errors.TooLarge, max_bytes=12 * 64 * 64 * 2 - 1)
 
 
 @pytest.mark.parametrize("spacing", [[0, 3.0], [-1.0, 3.0], [0.05, 3.0], [5.0, 5.0]])

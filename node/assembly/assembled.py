@@ -49,7 +49,7 @@ class AssembledSeries:
     notes
         Plain sentences for the report, such as "gantry tilt of 12.0 degrees corrected".
     warnings
-        Sentences that a reader of the result must know.
+        Sentences that a reader of the result must know, such as that a unit was not named.
     pixel_step
         Every n-th row and column of the source images is in the volume, from the first one on.
     """

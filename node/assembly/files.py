@@ -10,17 +10,17 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from pydicom import Dataset, dcmread
+from pydicom import Dataset
 from pydicom.errors import InvalidDicomError
 
 from node.assembly.assemble import header_of
 from node.assembly.assembled import AssembledSeries
 from node.assembly.attributes import text
-from node.assembly.decoding import build, stored_frames
-from node.assembly.hounsfield import hu_table
+from node.assembly.decoding import build, slice_hu
 from node.assembly.layout import instance_headers, lay_out
 from node.assembly.limits import DEFAULT_LIMITS, AssemblyLimits
 from node.assembly.planes import is_ct_image, pixel_plane
+from node.assembly.reading import read_instance
 from node.errors import MissingGeometry, NoImages, NotCT, UndecodableSlice
 from node.malformed import MALFORMED
 from node.series.planes import read_planes
@@ -88,9 +88,7 @@ def decode_slice_hu(path: Path) -> tuple[npt.NDArray[np.int16], tuple[float, flo
     if len(planes) != 1:
         raise MissingGeometry(f"the instance has {len(planes)} frames: a single-frame CT is expected")
     row_mm, column_mm = planes[0].spacing_ji_mm
-    plane = pixel_plane(planes[0], header)
-    bits = next(stored_frames(path, [plane]))
-    return hu_table(plane.stored)[bits], (row_mm, column_mm)
+    return slice_hu(path, pixel_plane(planes[0], header)), (row_mm, column_mm)
 
 
 def _read_headers(paths: Sequence[Path]) -> tuple[list[_Instance], int]:
@@ -107,7 +105,7 @@ def _read_header(path: Path, where: str) -> Dataset | None:
     A file name may hold a patient's name, so that messages count files instead.
     """
     try:
-        return header_of(dcmread(path, stop_before_pixels=True))
+        return header_of(read_instance(path, pixels=False))
     except InvalidDicomError:
         if path.suffix.lower() not in _DICOM_SUFFIXES:
             return None

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from pydicom import Dataset, dcmread
+from pydicom import Dataset
 
 from node.assembly.assemble import header_of
 from node.assembly.planes import is_ct_image
+from node.assembly.reading import read_instance
+from node.errors import UndecodableSlice
 from node.malformed import MALFORMED
+
+_UNREADABLE: tuple[type[Exception], ...] = (UndecodableSlice, *MALFORMED)
 
 
 def readable_headers(paths: Sequence[Path]) -> tuple[Dataset, ...]:
@@ -25,6 +29,6 @@ def readable_headers(paths: Sequence[Path]) -> tuple[Dataset, ...]:
 
 def _header_or_none(path: Path) -> Dataset | None:
     try:
-        return header_of(dcmread(path, stop_before_pixels=True))
-    except MALFORMED:
+        return header_of(read_instance(path, pixels=False))
+    except _UNREADABLE:
         return None

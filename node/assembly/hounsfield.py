@@ -10,13 +10,14 @@ import numpy.typing as npt
 from models.volume import AIR_HU
 from node.errors import WrongRescale
 
-_PATTERNS = 1 << 16
+PATTERNS = 1 << 16
 _HIGHEST_HU = int(np.iinfo(np.int16).max)
-# Stored value around the round field of view of several scanners, also where PixelPaddingValue is
-# absent; with the usual slope of 1 no tissue is stored that low.
-_OUTSIDE_STORED = -2000
 # A chest holds air below and tissue above this, in every window of view that lungs fit in. Fat is -100 HU, lung -850.
 _AIR_OR_TISSUE_HU = -200
+# Where no unit vouches for the numbers, they must look like a chest: air about the body or in the lungs, and muscle,
+# blood and organs. A hundredth of the image is less than any field of view holds of either.
+_AIR_HU, _SOFT_TISSUE_HU = (AIR_HU, -700), (-150, 200)
+_LEAST_SHARE = 0.01
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,13 @@ class StoredValues:
     padding
         PixelPaddingValue and PixelPaddingRangeLimit (the same number if there is no limit) as
         written, in any of the two's complement readings; None if absent.
+    bits_allocated
+        8 or 16.
+    low_bit
+        Number of the lowest bit of the value: High Bit + 1 - Bits Stored, 0 in every header that is right
+        (PS3.5 8.1.1); negative if High Bit is impossible.
+    is_unit_hu
+        Whether Rescale Type says HU, or is absent, which means HU.
     """
 
     slope: float
@@ -39,29 +47,31 @@ class StoredValues:
     bits_stored: int
     signed: bool
     padding: tuple[int, int] | None = None
+    bits_allocated: int = 16
+    low_bit: int = 0
+    is_unit_hu: bool = True
 
 
 def hu_table(stored: StoredValues) -> npt.NDArray[np.int16]:
     """Give the HU of every 16-bit pattern.
 
-    Padding becomes ``AIR_HU``. Nothing is less dense than air, so that lower results (-2048 or
-    -8192 outside the field of view) become ``AIR_HU`` too.
+    Nothing is less dense than air, so that lower results (-2048 or -8192 outside the field of view)
+    become ``AIR_HU``.
 
     Returns
     -------
     (65536,) int16; index it with the bits of the stored value read as an unsigned number.
     """
-    values = _values_of_patterns(stored)
-    hu = np.rint(values * stored.slope + stored.intercept)
+    hu = np.rint(values_of_patterns(stored) * stored.slope + stored.intercept)
     table: npt.NDArray[np.int16] = np.clip(hu, AIR_HU, _HIGHEST_HU).astype(np.int16)
-    table[_is_padding(values, stored)] = AIR_HU
     return table
 
 
-def check_plausible(hu: npt.NDArray[np.int16]) -> None:
-    """Raise ``WrongRescale`` if the numbers cannot be those of a chest: no air anywhere, or nothing else.
+def check_plausible(hu: npt.NDArray[np.int16], is_unit_hu: bool = True) -> None:
+    """Raise ``WrongRescale`` if the numbers cannot be those of a chest.
 
-    Only clear nonsense is refused, such as stored values that were never rescaled or rescaled twice.
+    Only clear nonsense is refused: no air anywhere, or nothing else, such as stored values that were never
+    rescaled or rescaled twice. Without a unit (``is_unit_hu``) air and soft tissue must both be there.
     """
     lowest, highest = int(hu.min()), int(hu.max())
     if lowest > _AIR_OR_TISSUE_HU or highest < _AIR_OR_TISSUE_HU:
@@ -69,30 +79,26 @@ def check_plausible(hu: npt.NDArray[np.int16]) -> None:
             f"CT numbers run from {lowest} to {highest} HU: a chest has air below {_AIR_OR_TISSUE_HU} HU and tissue "
             "above; Rescale Slope and Intercept cannot be right"
         )
+    if not is_unit_hu and min(_share(hu, *_AIR_HU), _share(hu, *_SOFT_TISSUE_HU)) < _LEAST_SHARE:
+        raise WrongRescale(
+            "Rescale Type is not HU, and the values do not look like HU: less than "
+            f"{_LEAST_SHARE:.0%} are air or soft tissue"
+        )
 
 
-def _values_of_patterns(stored: StoredValues) -> npt.NDArray[np.int64]:
-    """Read every 16-bit pattern as the number that it stores: unused high bits cut, sign extended."""
-    values = np.arange(_PATTERNS, dtype=np.int64)
-    return _reading(values, stored)
+def values_of_patterns(stored: StoredValues) -> npt.NDArray[np.int64]:
+    """Read every 16-bit pattern as the number that it stores: unused bits cut, sign extended; (65536,) int64."""
+    return values_of(np.arange(PATTERNS, dtype=np.int64), stored)
 
 
-def _reading(patterns: npt.NDArray[np.int64], stored: StoredValues) -> npt.NDArray[np.int64]:
-    values = patterns & ((1 << stored.bits_stored) - 1)
+def values_of(patterns: npt.NDArray[np.int64], stored: StoredValues) -> npt.NDArray[np.int64]:
+    """Read 16-bit patterns as the numbers that they store."""
+    values = (patterns >> max(stored.low_bit, 0)) & ((1 << stored.bits_stored) - 1)
     sign_bit = 1 << (stored.bits_stored - 1)
     return (values ^ sign_bit) - sign_bit if stored.signed else values
 
 
-def _is_padding(values: npt.NDArray[np.int64], stored: StoredValues) -> npt.NDArray[np.bool_]:
-    """Tell which patterns are padding (PS3.3 C.7.5.1.1.2)."""
-    outside = np.zeros(_PATTERNS, np.bool_)
-    if stored.slope == 1:
-        outside |= values <= _OUTSIDE_STORED
-    if stored.padding is not None:
-        # PixelPaddingValue is often written with the other sign: 63536 is -2000. It may also use
-        # the bits above BitsStored, so that the pattern itself is compared as well.
-        limits = np.asarray(stored.padding, dtype=np.int64)
-        low, high = np.sort(_reading(limits & (_PATTERNS - 1), stored))
-        outside |= (values >= low) & (values <= high)
-        outside[limits & (_PATTERNS - 1)] = True
-    return outside
+def _share(hu: npt.NDArray[np.int16], low: int, high: int) -> float:
+    """Tell what part of the numbers lies between two, both included; slice by slice, to need no copy of a volume."""
+    count = sum(int(((image >= low) & (image <= high)).sum()) for image in hu)
+    return count / hu.size

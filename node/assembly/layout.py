@@ -12,9 +12,9 @@ from pydicom import Dataset
 
 from node.assembly.attributes import text
 from node.assembly.identity import check_one_person
-from node.assembly.limits import AssemblyLimits
+from node.assembly.limits import AssemblyLimits, thinning
 from node.assembly.planes import Plane, pixel_plane
-from node.errors import CannotUnderstand, MissingGeometry, MixedSeries, TooLarge
+from node.errors import CannotUnderstand, MissingGeometry, MixedSeries
 from node.series.grid import Grid
 from node.series.instances import InstanceHeader, header_of
 from node.series.placement import Placement, place
@@ -35,6 +35,8 @@ class Layout:
         As in ``AssembledSeries``.
     grid
         Affine, and the shift of every slice.
+    pixel_step
+        Every n-th row and column of the images is kept; the grid is that of the pixels kept.
     """
 
     planes: tuple[Plane, ...]
@@ -43,11 +45,13 @@ class Layout:
     grid: Grid
     notes: tuple[str, ...]
     warnings: tuple[str, ...]
+    pixel_step: int = 1
 
     @property
     def shape(self) -> tuple[int, int, int]:
         """Number of slices, rows and columns."""
-        return len(self.planes), self.planes[0].rows, self.planes[0].columns
+        plane, step = self.planes[0], self.pixel_step
+        return len(self.planes), -(-plane.rows // step), -(-plane.columns // step)
 
 
 def lay_out(headers: Sequence[Dataset], limits: AssemblyLimits) -> Layout:
@@ -70,8 +74,7 @@ def lay_out(headers: Sequence[Dataset], limits: AssemblyLimits) -> Layout:
     read, strays = instance_headers(headers)
     sources = list(read)
     placement = place(list(read.values()), limits.placement, strays)
-    _check_size(placement, limits)
-    return _layout(_from_sources(placement, sources), headers)
+    return _layout(_from_sources(placement, sources), headers, limits)
 
 
 def _check_one_series(headers: Sequence[Dataset]) -> None:
@@ -105,27 +108,35 @@ def _from_sources(placement: Placement, sources: Sequence[int]) -> Placement:
     )
 
 
-def _layout(placement: Placement, headers: Sequence[Dataset]) -> Layout:
-    planes = tuple(pixel_plane(plane, headers[plane.source]) for plane in placement.planes)
+def _layout(placement: Placement, headers: Sequence[Dataset], limits: AssemblyLimits) -> Layout:
+    """Say how each slice is read, at every n-th slice and pixel where the whole is too large for this machine."""
+    slice_step, pixel_step = thinning(placement.shape, placement.spacing_kji_mm, limits)
+    planes = tuple(pixel_plane(plane, headers[plane.source]) for plane in placement.planes[::slice_step])
+    kept = [(k, plane) for k, plane in placement.copies if k % slice_step == 0]
     return Layout(
         planes=planes,
-        copies=tuple((k, pixel_plane(plane, headers[plane.source])) for k, plane in placement.copies),
+        copies=tuple((k // slice_step, pixel_plane(plane, headers[plane.source])) for k, plane in kept),
         headers=tuple(headers[source] for source in dict.fromkeys(plane.source for plane in planes)),
-        grid=placement.grid,
+        grid=_thinned(placement.grid, slice_step, pixel_step),
         notes=placement.notes,
-        warnings=placement.warnings,
+        warnings=(*placement.warnings, *_thinning_warnings(slice_step, pixel_step)),
+        pixel_step=pixel_step,
     )
 
 
-def _check_size(placement: Placement, limits: AssemblyLimits) -> None:
-    """Raise if there are more slices or voxels than the node is set to hold."""
-    slices, rows, columns = placement.shape
-    voxels = slices * rows * columns
-    if slices > limits.max_slices or voxels > limits.max_voxels:
-        raise TooLarge(
-            f"{slices} slices of {rows} x {columns} are {voxels:.2e} voxels: "
-            f"at most {limits.max_slices} slices and {limits.max_voxels:.2e} voxels are read"
-        )
+def _thinned(grid: Grid, slice_step: int, pixel_step: int) -> Grid:
+    """Give the grid of every n-th slice, row and column, from the first ones on."""
+    affine = grid.affine @ np.diag([slice_step, pixel_step, pixel_step, 1.0])
+    return replace(grid, affine=affine, shifts_ji_px=grid.shifts_ji_px[::slice_step])
+
+
+def _thinning_warnings(slice_step: int, pixel_step: int) -> list[str]:
+    named = (("slice", slice_step), ("pixel", pixel_step))
+    return [
+        f"too large for the memory that is set: one {name} in {step} was read, small nodules may be missed"
+        for name, step in named
+        if step > 1
+    ]
 
 
 def voxel_array(layout: Layout) -> npt.NDArray[np.int16]:

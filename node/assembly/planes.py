@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pydicom import Dataset
 
 from node.assembly.assembled import SourceFrame
-from node.assembly.attributes import numbers, text, whole_number
+from node.assembly.attributes import text
 from node.assembly.hounsfield import StoredValues
-from node.errors import UndecodableSlice, WrongRescale
+from node.assembly.stored import check_grey, stored_values
 from node.series.instances import CT_CLASSES, is_multi_frame
 from node.series.planes import Plane as PlacedPlane
 
@@ -57,6 +57,7 @@ def pixel_plane(placed: PlacedPlane, header: Dataset) -> Plane:
         places = [*_macro_items(_groups_of(header, placed.frame_index)), header]
     transformation = next((place for place in places if "RescaleSlope" in place), header)
     number = placed.frame_index + 1 if is_multi_frame(placed.header) else None
+    check_grey(header, placed.where)
     return Plane(
         source=placed.source,
         frame_index=placed.frame_index,
@@ -65,7 +66,7 @@ def pixel_plane(placed: PlacedPlane, header: Dataset) -> Plane:
         rows=placed.rows,
         columns=placed.columns,
         transfer_syntax=text(header.file_meta, "TransferSyntaxUID") if hasattr(header, "file_meta") else "",
-        stored=_stored_values(header, transformation, placed.where),
+        stored=stored_values(header, transformation, placed.where),
     )
 
 
@@ -78,34 +79,3 @@ def _groups_of(header: Dataset, frame_index: int) -> list[Dataset]:
 def _macro_items(groups: Sequence[Dataset]) -> Iterator[Dataset]:
     for group in groups:
         yield from group.get("PixelValueTransformationSequence") or []
-
-
-def _stored_values(header: Dataset, transformation: Dataset, where: str) -> StoredValues:
-    """Read the rescale and the bits of a slice; ``transformation`` holds the rescale."""
-    slope = numbers(transformation, "RescaleSlope", 1, WrongRescale, where)[0]
-    intercept = numbers(transformation, "RescaleIntercept", 1, WrongRescale, where)[0]
-    # Absent means HU (PS3.3 C.8.2.1.1: required if not HU).
-    unit = text(transformation, "RescaleType") or "HU"
-    if unit != "HU":
-        raise WrongRescale(f"Rescale Type of {where} is {unit[:16]!r}: only HU can be read")
-    if slope <= 0:
-        raise WrongRescale(f"Rescale Slope of {where} is {slope}: it must be positive")
-    allocated, bits, high = (
-        whole_number(header, key, UndecodableSlice, where) for key in ("BitsAllocated", "BitsStored", "HighBit")
-    )
-    if allocated not in (8, 16) or not 1 < bits <= allocated or high != bits - 1:
-        raise UndecodableSlice(
-            f"Bits Allocated, Bits Stored and High Bit of {where} are {allocated}, {bits}, {high}: "
-            "8 or 16 bits with High Bit one below Bits Stored can be read"
-        )
-    signed = whole_number(header, "PixelRepresentation", UndecodableSlice, where) == 1
-    return StoredValues(slope, intercept, bits, signed, _padding(header, where))
-
-
-def _padding(header: Dataset, where: str) -> tuple[int, int] | None:
-    if not text(header, "PixelPaddingValue"):
-        return None
-    padding = whole_number(header, "PixelPaddingValue", WrongRescale, where)
-    if not text(header, "PixelPaddingRangeLimit"):
-        return padding, padding
-    return padding, whole_number(header, "PixelPaddingRangeLimit", WrongRescale, where)

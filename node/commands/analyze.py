@@ -21,6 +21,7 @@ from node.config import Settings
 from node.errors import ConfigError, NoImages, ResultError
 from node.folder import FolderScan, beside, digest_of_files, no_images, opened, scan
 from node.job import Job, facts_file, prior_file
+from node.machine import analysis_bytes, memory_bytes, volume_bytes
 from node.pipeline import process
 from node.results.bundle import Bundle, file_names
 from node.results.context import DISCLAIMER
@@ -122,6 +123,7 @@ def _job(
     files, study_uid = (found.files(uid), found.study_of(uid)) if uid else ((), "")
     notes, warnings = beside(found, uid) if uid else ((), ())
     facts, prior = given
+    limits = settings.analysis
     return Job(
         files=files,
         output=output,
@@ -140,6 +142,7 @@ def _job(
         notes=notes,
         warnings=warnings,
         may_stand_alone=True,
+        volume_limit_bytes=volume_bytes(limits.volume_limit_gb, analysis_bytes(limits.memory_gb, memory_bytes())),
     )
 
 

@@ -52,6 +52,8 @@ class AnalysisRules:
         Who is to get what.
     kinds
         Of results that are made: all that a recipient is to get.
+    volume_limit_bytes
+        As in ``Job``.
     """
 
     data_dir: Path
@@ -70,6 +72,7 @@ class AnalysisRules:
     known_nodules: Path | None
     patient_facts: Path | None
     prior_reports: Path | None
+    volume_limit_bytes: int | None = None
 
 
 class AnalysisTask:
@@ -152,6 +155,7 @@ class AnalysisTask:
             notice=refusal is not None or study.step_after_refusal(uid) == Step(StepKind.NOTICE, uid),
             tried=len(study.tried_beside(uid)),
             notes=() if refusal else study.remarks(uid),
+            volume_limit_bytes=self._rules.volume_limit_bytes,
             predecessor=self._predecessor(uid),
         )
 
