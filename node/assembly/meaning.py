@@ -101,7 +101,7 @@ def _other_readings(
     if stored.low_bit:
         return
     wide = replace(stored, bits_stored=stored.bits_allocated)
-    if stored.bits_stored < stored.bits_allocated and _differ(bits, stored, wide, table):
+    if stored.bits_stored < stored.bits_allocated and _has_more_bits(bits, stored):
         yield wide, Oddity.BITS_ABOVE
         if not stored.signed:
             yield replace(wide, signed=True), Oddity.SIGN
@@ -109,8 +109,11 @@ def _other_readings(
         yield replace(stored, signed=True), Oddity.SIGN
 
 
-def _differ(bits: npt.NDArray[np.uint16], first: StoredValues, second: StoredValues, table: Table) -> bool:
-    return not np.array_equal(table(first)[bits], table(second)[bits])
+def _has_more_bits(bits: npt.NDArray[np.uint16], stored: StoredValues) -> bool:
+    """Tell whether the bits above Bits Stored are other than those of its number; a sign bit may be one of a number."""
+    if stored.signed:
+        return bool((bits >> (stored.bits_stored - 1)).any())
+    return bool((bits >> stored.bits_stored).any())
 
 
 def _is_impossible(hu: npt.NDArray[np.int16]) -> bool:

@@ -162,7 +162,8 @@ def _differences(framing: Framing, encoding: Encoding, actual: str) -> list[Care
     found = []
     if declared:
         told = Encoding(declared == ImplicitVRLittleEndian, declared != ExplicitVRBigEndian)
-        found += [Careless.OTHER_ENCODING] if told != encoding else []
+        is_inflated = declared == DeflatedExplicitVRLittleEndian != actual
+        found += [Careless.OTHER_ENCODING] if told != encoding or is_inflated else []
         if actual != declared and (is_compressed(actual) or is_compressed(declared)):
             found.append(Careless.OTHER_PIXEL_ENCODING)
     return found
