@@ -18,6 +18,8 @@ from node import errors
 from node.assembly.assemble import assemble
 from node.assembly.assembled import AssembledSeries
 from node.assembly.files import assemble_files
+from node.assembly.limits import AssemblyLimits
+from node.series.limits import PlacementLimits
 from training.phantom_dicom import ct_datasets, seeded_uid
 from training.phantom_small import small_phantom
 
@@ -195,11 +197,11 @@ def test_localizer_frames_are_left_out(volume: Volume) -> None:
     assert series.frames[0].frame_number == 2
 
 
-def test_a_foreign_multi_frame_of_three_slices_is_refused(odd_dicom: Path) -> None:
+def test_a_foreign_multi_frame_in_unspecified_units_is_refused_where_it_is_no_chest(odd_dicom: Path) -> None:
     path = odd_dicom / "dcmqi" / "segmentations" / "23x38x3" / "multiframe" / "mf.dcm"
     assert dcmread(path, stop_before_pixels=True).NumberOfFrames == 3
-    with pytest.raises(errors.TooFewSlices, match="3 slice"):
-        assemble_files([path])
+    with pytest.raises(errors.WrongRescale):
+        assemble_files([path], AssemblyLimits(PlacementLimits(min_slices=3)))
 
 
 def test_a_perfusion_map_is_not_ct_numbers(odd_dicom: Path) -> None:

@@ -7,13 +7,7 @@ import resource
 import torch
 
 # What torch on the processor, ITK and C++ libraries say in a RuntimeError where Python would raise MemoryError.
-_PHRASES = (
-    "can't allocate memory",
-    "Cannot allocate memory",
-    "Failed to allocate memory",
-    "bad_alloc",
-    "out of memory",
-)
+_PHRASES = ("allocate memory", "bad_alloc", "out of memory")
 
 
 def limit_memory(limit_bytes: int) -> None:

@@ -8,6 +8,8 @@ does not look like a data set from its first tags on is not DICOM, whatever its 
 from __future__ import annotations
 
 import struct
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import BinaryIO
@@ -35,13 +37,19 @@ _PROVING_ELEMENTS = 4
 class Careless(StrEnum):
     """What was read although it is not as the standard has it; the words are for a note."""
 
-    NO_PREAMBLE = "no preamble"
-    NO_META_HEADER = "no meta header"
-    WRONG_META_LENGTH = "wrong length of the meta header"
+    NO_PREAMBLE = "an absent preamble"
+    NO_META_HEADER = "an absent meta header"
+    WRONG_META_LENGTH = "a wrong length of the meta header"
     STRAY_GROUP_TWO = "group 0002 inside the data set"
     OTHER_ENCODING = "another encoding than the meta header says"
-    NO_TRANSFER_SYNTAX = "no transfer syntax"
+    NO_TRANSFER_SYNTAX = "an absent transfer syntax"
     OTHER_PIXEL_ENCODING = "pixels in another encoding than the meta header says"
+
+
+def careless_notes(files: Iterable[Sequence[Careless]]) -> list[str]:
+    """Say of how many files each carelessness was forgiven; empty if all are as the standard has it."""
+    counts = Counter(kind for kinds in files for kind in kinds)
+    return [f"{counts[kind]} file(s) read in spite of {kind}" for kind in Careless if counts[kind]]
 
 
 @dataclass(frozen=True)

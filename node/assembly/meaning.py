@@ -79,17 +79,19 @@ def _placed(bits: npt.NDArray[np.uint16], stored: StoredValues) -> tuple[StoredV
 def _is_sign_extended_beyond(bits: npt.NDArray[np.uint16], stored: StoredValues) -> bool:
     """Tell whether signed values fill all bits allocated, and some do not fit into Bits Stored.
 
-    Negative numbers then have every bit above set, which no program does that cuts its values to Bits Stored;
-    what has the sign bit of Bits Stored set and nothing above, or the other way round, is a larger number.
+    Numbers just below zero then have every bit above set, which no program does that cuts its values to Bits
+    Stored; and nothing lies below the range of Bits Stored but one number of padding.
     """
     if not stored.signed or stored.low_bit or stored.bits_stored >= stored.bits_allocated:
         return False
-    above, sign = bits >> stored.bits_stored, (bits >> (stored.bits_stored - 1)) & 1
-    ones = (1 << (stored.bits_allocated - stored.bits_stored)) - 1
-    is_negative = above == ones
-    is_lowest = bits == 1 << (stored.bits_allocated - 1)  # -32768: padding of several programs
-    is_extended = bool((is_negative & (sign == 1)).any()) and bool(((above == 0) | is_negative | is_lowest).all())
-    return is_extended and bool((is_negative != (sign == 1)).any())
+    if not (bits >> stored.bits_stored).any():
+        return False
+    values = values_of(bits.astype(np.int64), replace(stored, bits_stored=stored.bits_allocated))
+    reach = 1 << (stored.bits_stored - 1)
+    below = values[values < -reach]
+    beyond = below.size + np.count_nonzero(values >= reach)
+    just_below_zero = np.count_nonzero(values < 0) - below.size
+    return bool(beyond and just_below_zero and (below == below[:1]).all())
 
 
 def _other_readings(
@@ -99,7 +101,7 @@ def _other_readings(
     if stored.low_bit:
         return
     wide = replace(stored, bits_stored=stored.bits_allocated)
-    if stored.bits_stored < stored.bits_allocated and _differ(bits, stored, wide, table):
+    if stored.bits_stored < stored.bits_allocated and _has_more_bits(bits, stored):
         yield wide, Oddity.BITS_ABOVE
         if not stored.signed:
             yield replace(wide, signed=True), Oddity.SIGN
@@ -107,8 +109,11 @@ def _other_readings(
         yield replace(stored, signed=True), Oddity.SIGN
 
 
-def _differ(bits: npt.NDArray[np.uint16], first: StoredValues, second: StoredValues, table: Table) -> bool:
-    return not np.array_equal(table(first)[bits], table(second)[bits])
+def _has_more_bits(bits: npt.NDArray[np.uint16], stored: StoredValues) -> bool:
+    """Tell whether the bits above Bits Stored are other than those of its number; a sign bit may be one of a number."""
+    if stored.signed:
+        return bool((bits >> (stored.bits_stored - 1)).any())
+    return bool((bits >> stored.bits_stored).any())
 
 
 def _is_impossible(hu: npt.NDArray[np.int16]) -> bool:

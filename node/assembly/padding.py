@@ -17,6 +17,8 @@ from scipy import ndimage
 from models.volume import AIR_HU
 from node.assembly.hounsfield import PATTERNS, StoredValues, values_of, values_of_patterns
 
+Mask = npt.NDArray[np.bool_]
+
 # Stored around the round field of view of several scanners, also where PixelPaddingValue is absent; with the usual
 # slope of 1 no tissue is stored that low.
 _OUTSIDE_STORED = -2000
@@ -62,31 +64,24 @@ def padding_patterns(stored: StoredValues) -> PaddingPatterns | None:
     return PaddingPatterns(found, bool((declared & above_air & (hu <= _DENSEST_TISSUE_HU)).any()))
 
 
-def padding_region(bits: npt.NDArray[np.uint16], patterns: PaddingPatterns) -> npt.NDArray[np.bool_] | None:
-    """Find the padding of one slice: patches of padding values that join the border of the image.
-
-    Parameters
-    ----------
-    bits
-        (J, I) stored values as unsigned patterns.
-
-    Returns
-    -------
-    (J, I), or None if there is no padding.
-    """
+def padding_mask(bits: npt.NDArray[np.uint16], patterns: PaddingPatterns) -> Mask | None:
+    """Tell which stored values of one slice (J, I) are padding values; None if none is at the border of the image."""
     if not patterns.is_padding[_border(bits)].any():
         return None
-    labels, _ = ndimage.label(patterns.is_padding.take(bits))
+    mask: Mask = patterns.is_padding.take(bits)
+    return mask
+
+
+def padding_region(mask: Mask) -> Mask:
+    """Keep of the padding values (J, I) the patches that join the border of the image."""
+    labels, _ = ndimage.label(mask)
     patches = set(np.unique(labels[[0, 0, -1, -1], [0, -1, 0, -1]]).tolist())
     others = set(np.unique(_border(labels)).tolist()) - patches
     if others:
         sizes = np.bincount(labels.ravel())
-        patches |= {patch for patch in others if sizes[patch] >= _LEAST_PATCH * bits.size}
-    patches.discard(0)
-    if not patches:
-        return None
-    region = np.zeros(bits.shape, np.bool_)
-    for patch in patches:  # one to four: a corner, or all of them
+        patches |= {patch for patch in others if sizes[patch] >= _LEAST_PATCH * mask.size}
+    region = np.zeros(mask.shape, np.bool_)
+    for patch in patches - {0}:  # one to four: a corner, or all of them
         region |= labels == patch
     return region
 

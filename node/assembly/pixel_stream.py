@@ -83,11 +83,20 @@ class PixelStream:
         return cls.of(BytesIO(value), element, dataset)
 
     def as_element(self, longest: int) -> DataElement:
-        """Give the pixel data as an element, at most ``longest`` bytes where it is not compressed."""
+        """Give the pixel data as an element, at most ``longest`` bytes where it is not compressed.
+
+        Raises
+        ------
+        EOFError
+            The file ends before.
+        """
         start, length = self.element.offset, self.element.length
         end = _check_fragments(self.stream, start) if length is None else start + min(length, longest)
         self.stream.seek(start)
-        return DataElement(_PIXEL_DATA, "OW", self.stream.read(end - start), is_undefined_length=length is None)
+        value = self.stream.read(end - start)
+        if len(value) < end - start:
+            raise EOFError("the file ends within the pixel data")
+        return DataElement(_PIXEL_DATA, "OW", value, is_undefined_length=length is None)
 
     def native_frame(self, index: int, frame_bytes: int) -> bytes:
         """Give the bytes of one frame that is not compressed.

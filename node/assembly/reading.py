@@ -131,10 +131,15 @@ def _opened(file: BinaryIO, only: Sequence[BaseTag]) -> OpenInstance:
     framing = find_framing(file)
     offset, syntax = framing.data_set_offset, framing.transfer_syntax_uid
     is_deflated = syntax == DeflatedExplicitVRLittleEndian and not looks_like_data_set(file, offset)
-    stream, start = (BytesIO(_inflated_header(file, offset)), 0) if is_deflated else (file, offset)
+    stream, start = (BytesIO(_inflated(file, offset, _INFLATED_HEADER)[0]), 0) if is_deflated else (file, offset)
     encoding = encoding_at(stream, start)
     stream.seek(start)
-    dataset, pixels = _header(stream, encoding, only)
+    try:
+        dataset, pixels = _header(stream, encoding, only)
+    except EOFError:
+        if _size(stream) < _INFLATED_HEADER or not is_deflated:
+            raise
+        raise UndecodableSlice(f"the deflated header is larger than {_INFLATED_HEADER / 1e6:.0f} MB") from None
     if pixels is not None and is_compressed(syntax):
         pixels = located(stream, pixels)
     actual = syntax if is_deflated else _actual_syntax(stream, framing, encoding, pixels)
@@ -162,7 +167,8 @@ def _differences(framing: Framing, encoding: Encoding, actual: str) -> list[Care
     found = []
     if declared:
         told = Encoding(declared == ImplicitVRLittleEndian, declared != ExplicitVRBigEndian)
-        found += [Careless.OTHER_ENCODING] if told != encoding else []
+        is_inflated = declared == DeflatedExplicitVRLittleEndian != actual
+        found += [Careless.OTHER_ENCODING] if told != encoding or is_inflated else []
         if actual != declared and (is_compressed(actual) or is_compressed(declared)):
             found.append(Careless.OTHER_PIXEL_ENCODING)
     return found
@@ -253,12 +259,6 @@ def _size(stream: BinaryIO) -> int:
     size = stream.tell()
     stream.seek(here)
     return size
-
-
-def _inflated_header(file: BinaryIO, offset: int) -> bytes:
-    """Inflate as much of a data set as a header can be; the pixels are inflated when they are asked for."""
-    inflated, _ = _inflated(file, offset, _INFLATED_HEADER)
-    return inflated
 
 
 def _inflated_whole(file: BinaryIO, offset: int, limit: int) -> bytes:

@@ -172,6 +172,43 @@ WARNINGS: Final = MappingProxyType(
             "{count} Datei(en), die eine Instanz wiederholen, ausgelassen",
             "略去{count}个重复实例的文件",
         ),
+        "{count} file(s) read in spite of {text}": (
+            "{count} Datei(en) gelesen trotz: {text}",
+            "已读取{count}个文件，尽管：{text}",
+        ),
+        "an absent preamble": ("fehlender Präambel", "缺少前导码"),
+        "an absent meta header": ("fehlendem Meta-Kopf", "缺少元信息头"),
+        "a wrong length of the meta header": ("falscher Länge des Meta-Kopfes", "元信息头长度错误"),
+        "group 0002 inside the data set": ("Gruppe 0002 im Datensatz", "数据集内含0002组"),
+        "another encoding than the meta header says": (
+            "anderer Kodierung, als der Meta-Kopf sagt",
+            "编码与元信息头所述不同",
+        ),
+        "an absent transfer syntax": ("fehlender Transfersyntax", "缺少传输语法"),
+        "pixels in another encoding than the meta header says": (
+            "anderer Kodierung der Pixel, als der Meta-Kopf sagt",
+            "像素编码与元信息头所述不同",
+        ),
+        "values that reach beyond Bits Stored were read in full": (
+            "Werte, die über Bits Stored hinausgehen, wurden ganz gelesen",
+            "超出Bits Stored的值已完整读取",
+        ),
+        "Pixel Representation says unsigned, but the values are signed: read as signed": (
+            "Pixel Representation sagt vorzeichenlos, die Werte haben aber Vorzeichen: mit Vorzeichen gelesen",
+            "Pixel Representation为无符号，但值带符号：按有符号读取",
+        ),
+        "High Bit does not fit the values: taken as one below Bits Stored": (
+            "High Bit passt nicht zu den Werten: als eins unter Bits Stored genommen",
+            "High Bit与值不符：按Bits Stored减一处理",
+        ),
+        "Pixel Padding Value is the CT number of a tissue: it counts only where it joins the border of the image": (
+            "Pixel Padding Value ist die CT-Zahl eines Gewebes: er gilt nur, wo er an den Bildrand grenzt",
+            "Pixel Padding Value是组织的CT值：仅在与图像边缘相连处视为填充",
+        ),
+        "Rescale Type is not HU: the values were read as HU, which they look like": (
+            "Rescale Type ist nicht HU: die Werte wurden als HU gelesen, wonach sie aussehen",
+            "Rescale Type不是HU：值看似HU，按HU读取",
+        ),
         "no segmentation: the source has no Frame of Reference UID": (
             "keine Segmentierung: die Quelle hat keine Frame of Reference UID",
             "没有分割结果：源图像没有Frame of Reference UID",

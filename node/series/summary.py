@@ -12,14 +12,11 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from node.errors import AssemblyError
-from node.series.instances import InstanceHeader, is_ct, slice_count
+from node.series.instances import FOR_PROCESSING_CLASSES, InstanceHeader, is_ct, slice_count
 from node.series.placement import Placement, place
 from node.series.planes import LOCALIZER_WORDS, read_planes, tilt_degrees
 from node.series.preferences import TEXTS
 from node.series.words import words_of
-
-# Raw data of a scanner, which no reader looks at (PS3.4 B.5): kept, never analysed.
-FOR_PROCESSING_CLASSES = frozenset(f"1.2.840.10008.5.1.4.1.1.2.{number}" for number in (3, 4, 5))
 
 
 @dataclass(frozen=True)
