@@ -58,7 +58,10 @@ class Inspection:
     instances
         Files of the chosen series.
     refusal
-        Code and message of the notice; None where a series would be analysed.
+        Code and message of the notice where no series can be read.
+    gate
+        Code and message of the notice where one can be read, and the gate of the analysis would refuse it; None, with
+        ``refusal``, where a series would be analysed.
     other_files
         Files that are no instance, by what they are instead.
     """
@@ -67,6 +70,7 @@ class Inspection:
     chosen: AssembledSeries | None
     instances: int
     refusal: tuple[str, str] | None
+    gate: tuple[str, str] | None
     notes: tuple[str, ...]
     warnings: tuple[str, ...]
     other_files: Mapping[str, int]
@@ -77,14 +81,8 @@ def inspect(found: FolderScan, rules: SelectionRules) -> Inspection:
     summaries = {uid: summarize(found.headers(uid)) for uid in found.series}
     selection = select(list(summaries.values()), rules)
     refused: dict[str, tuple[str, str]] = {}
-    chosen: AssembledSeries | None = None
-    chosen_uid = ""
-    for uid in selection.candidates:
-        tried = _tried(found.files(uid))
-        if isinstance(tried, AssembledSeries):
-            chosen, chosen_uid = tried, uid
-            break
-        refused[uid] = tried
+    read = _first_suitable(found, selection, refused)
+    chosen_uid, chosen, gate = read if read else ("", None, None)
     refusal = None if chosen else _refusal(found, selection, refused)
     if chosen is None and selection.nearest:
         refused[selection.nearest] = (NO_SUITABLE_SERIES, selection.reasons[selection.nearest])
@@ -96,6 +94,7 @@ def inspect(found: FolderScan, rules: SelectionRules) -> Inspection:
         chosen=chosen,
         instances=len(found.files(chosen_uid)) if chosen else 0,
         refusal=refusal,
+        gate=gate,
         notes=(*instead, *selection.remarks.get(chosen_uid, ()), *notes, *(chosen.notes if chosen else ())),
         warnings=(*warnings, *(chosen.warnings if chosen else ())),
         other_files=found.strays_by_kind,
@@ -123,7 +122,6 @@ def stored_series(ledger: Ledger, data_dir: Path, series_instance_uid: str) -> F
 
 def inspection_json(inspection: Inspection) -> dict[str, Any]:
     """Say an inspection in plain JSON values."""
-    refusal = inspection.refusal
     return {
         "chosen": _chosen_json(inspection),
         "series": [
@@ -135,11 +133,16 @@ def inspection_json(inspection: Inspection) -> dict[str, Any]:
             }
             for one in inspection.series
         ],
-        "refusal": {"code": refusal[0], "message": refusal[1]} if refusal else None,
+        "refusal": _coded(inspection.refusal),
+        "gate": _coded(inspection.gate),
         "notes": list(inspection.notes),
         "warnings": list(inspection.warnings),
         "other_files": dict(inspection.other_files),
     }
+
+
+def _coded(why: tuple[str, str] | None) -> dict[str, str] | None:
+    return {"code": why[0], "message": why[1]} if why else None
 
 
 def orientation(volume: Volume) -> str:
@@ -152,15 +155,28 @@ def orientation(volume: Volume) -> str:
     return "".join(letters)
 
 
-def _tried(files: tuple[Path, ...]) -> AssembledSeries | tuple[str, str]:
-    try:
-        series = assemble_files(files)
-        refuse_unsuitable(series.volume)
-    except AssemblyError as error:
-        return error.code, str(error)
-    except AnalysisRefused as refused:
-        return refused.code, str(refused)
-    return series
+def _first_suitable(
+    found: FolderScan, selection: Selection, refused: dict[str, tuple[str, str]]
+) -> tuple[str, AssembledSeries, tuple[str, str] | None] | None:
+    """Give the best series that is read and passes the gate, else the best that is read, with the gate's reason.
+
+    Why the others before it cannot be read is noted in ``refused``.
+    """
+    unsuitable: tuple[str, AssembledSeries, tuple[str, str]] | None = None
+    for uid in selection.candidates:
+        try:
+            series = assemble_files(found.files(uid))
+            refuse_unsuitable(series.volume)
+        except AssemblyError as error:
+            refused[uid] = (error.code, str(error))
+        except AnalysisRefused as error:
+            refused[uid] = (error.code, str(error))
+            unsuitable = unsuitable or (uid, series, refused[uid])
+        else:
+            return uid, series, None
+    if unsuitable:
+        del refused[unsuitable[0]]
+    return unsuitable
 
 
 def _refusal(found: FolderScan, selection: Selection, refused: Mapping[str, tuple[str, str]]) -> tuple[str, str]:

@@ -109,8 +109,8 @@ def test_the_gate_is_asked_too(
 ) -> None:
     write_series(chest(PixelSpacing=[0.2, 0.2]), tmp_path / "in")
     status, told, _ = inspect(monkeypatch, capsys, tmp_path / "in")
-    assert (status, told["refusal"]["code"]) == (3, "FIELD_OF_VIEW")
-    assert told["series"][0]["state"] == "refused"
+    assert (status, told["gate"]["code"], told["refusal"]) == (3, "FIELD_OF_VIEW", None)
+    assert told["series"][0]["state"] == "chosen", "it can be read, and its volume can be looked at"
 
 
 def test_files_that_are_lost_are_told(

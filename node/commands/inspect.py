@@ -56,8 +56,9 @@ def run(
         typer.echo(json.dumps(inspection_json(inspection), indent=2, ensure_ascii=False))
     else:
         _tell(inspection)
-    if inspection.refusal is not None:
-        code, message = inspection.refusal
+    why = inspection.refusal or inspection.gate
+    if why is not None:
+        code, message = why
         typer.echo(f"pulmonode: would not be analysed ({code}): {message}", err=True)
         raise typer.Exit(EXIT_NOT_READABLE)
 

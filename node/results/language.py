@@ -26,6 +26,7 @@ from node.results.wording_choice import CHOICE
 from node.results.wording_layout import LAYOUT
 from node.results.wording_pages import PAGES
 from node.results.wording_pictures import PICTURES
+from node.results.wording_placement import PLACEMENT
 from node.results.wording_reasons import REASONS
 from node.results.wording_report import REPORT
 from node.results.wording_rules import RULES
@@ -41,7 +42,7 @@ class Language(StrEnum):
 
 
 SENTENCES: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
-    {**REPORT, **REASONS, **WARNINGS, **RULES, **PAGES, **LAYOUT, **PICTURES, **CHOICE}
+    {**REPORT, **REASONS, **WARNINGS, **RULES, **PAGES, **LAYOUT, **PICTURES, **CHOICE, **PLACEMENT}
 )
 _COLUMNS: Final = MappingProxyType({Language.GERMAN: 0, Language.CHINESE: 1})
 # What stands in braces is one word or figure, except for these.
@@ -53,6 +54,9 @@ _SHAPES: Final = MappingProxyType(
         "row": r"(?:single|multiple) [a-z ]+",
         "attribute": r"[A-Z][A-Za-z ()]+",
         "what": r".+",
+        "stray": r"[a-z][A-Za-z() -]+",
+        "volumes": r"[a-z ]+ \([A-Za-z ]+\)",
+        "differing": r"[A-Z][A-Za-z ()]+",
         "series": r"series -?\d+|another series",
         "kind": r".+",
         "modalities": r".+",
