@@ -190,7 +190,7 @@ class SpacingOutOfRange(AssemblyError):
 
 
 class TooLarge(AssemblyError):
-    """More slices or voxels than the node is set to hold in memory."""
+    """More bytes of voxels than the node is set to hold in memory."""
 
     code = "TOO_LARGE"
 
