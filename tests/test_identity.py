@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from pydicom import Dataset
+from pydicom.uid import SecondaryCaptureImageStorage
 
 from node import errors
 from node.assembly.assemble import assemble
+from node.assembly.files import assemble_files
 from node.assembly.identity import check_one_person
-from training.phantom_dicom import ct_datasets
+from training.phantom_dicom import ct_datasets, write_series
 from training.phantom_small import small_phantom
 
 JOHN: dict[str, str] = {
@@ -120,3 +124,11 @@ def test_a_localizer_of_another_person_stops_it_too() -> None:
     slices[0].PatientName = "Somebody^Else"
     with pytest.raises(errors.MixedPatient):
         assemble(slices)
+
+
+def test_another_object_in_the_series_of_another_person_stops_it_too(tmp_path: Path) -> None:
+    slices = ct_datasets(small_phantom((), (12, 32, 32), (2.5, 3.0, 3.0)).volume)
+    slices[3].SOPClassUID = slices[3].file_meta.MediaStorageSOPClassUID = SecondaryCaptureImageStorage
+    slices[3].PatientID = "SOMEBODY-ELSE"
+    with pytest.raises(errors.MixedPatient):
+        assemble_files(write_series(slices, tmp_path))

@@ -298,6 +298,49 @@ def test_two_passes_that_only_their_numbers_tell_apart_are_never_one_volume() ->
     assert "passes (Instance Number)" in placement.notes[0]
 
 
+@pytest.mark.parametrize(
+    "form", ["{:02d}{:02d}{:06.3f}", "20260105{:02d}{:02d}{:06.3f}+0100", "{:02d}:{:02d}:{:06.3f}"]
+)
+def test_two_acquisitions_that_only_their_times_tell_apart_are_never_one_volume(form: str) -> None:
+    """Four slices a rotation share a time, as with a scanner of four rows; the second scan comes ten minutes later."""
+    first = [
+        replace(h, acquisition_time=form.format(10, 0, 0.5 * (k // 2)), instance_number=None)
+        for k, h in enumerate(scan(80))
+    ]
+    second = [
+        at(h, h.image_position_patient[2] + 1.25, acquisition_time=form.format(10, 10, 0.5 * (k // 2)))
+        for k, h in enumerate(first)
+    ]
+    placement = place([plane for pair in zip(first, second, strict=True) for plane in pair])
+    assert placement.spacing_kji_mm[0] == pytest.approx(2.5)
+    assert "pause in Acquisition Time" in placement.notes[0]
+
+
+@pytest.mark.parametrize("attribute", ["acquisition_time", "acquisition_number", "kvp"])
+def test_an_attribute_that_changes_at_random_from_slice_to_slice_says_nothing(attribute: str) -> None:
+    generator = np.random.default_rng(7)
+    values: dict[str, list[object]] = {
+        "acquisition_time": [f"{n:06d}" for n in generator.integers(100000, 110000, 40).tolist()],
+        "acquisition_number": generator.integers(1, 4, 40).tolist(),
+        "kvp": [float(n) for n in generator.integers(80, 82, 40).tolist()],
+    }
+    headers = [replace(h, **{attribute: value}) for h, value in zip(scan(), values[attribute], strict=True)]  # type: ignore[arg-type]
+    assert is_the_scan(place(headers), headers)
+
+
+def test_a_pause_in_one_scan_is_no_reason_to_read_half_of_it() -> None:
+    headers = [replace(h, acquisition_time=f"10{10 * (k // 20):02d}{k % 20:02d}") for k, h in enumerate(scan())]
+    assert place(headers).is_whole
+
+
+def test_supine_is_read_before_prone_of_equal_length() -> None:
+    prone = [
+        other(h, patient_position="HFP", image_orientation_patient=(-1.0, 0.0, 0.0, 0.0, -1.0, 0.0)) for h in scan()
+    ]
+    supine = [replace(h, patient_position="HFS") for h in scan()]
+    assert is_the_scan(place([*prone, *supine]), supine)
+
+
 def test_the_longer_acquisition_is_read_then_the_better_kernel() -> None:
     short = [replace(header, acquisition_number=1) for header in scan(20, first_mm=-270.0)]
     long = [other(header, acquisition_number=2) for header in scan(40)]

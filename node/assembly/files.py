@@ -17,6 +17,7 @@ from node.assembly.assemble import header_of
 from node.assembly.assembled import AssembledSeries
 from node.assembly.attributes import text
 from node.assembly.decoding import build, slice_hu
+from node.assembly.identity import check_one_person
 from node.assembly.layout import instance_headers, lay_out
 from node.assembly.limits import DEFAULT_LIMITS, AssemblyLimits
 from node.assembly.planes import is_ct_image, pixel_plane
@@ -61,6 +62,8 @@ def assemble_files(paths: Sequence[Path], limits: AssemblyLimits = DEFAULT_LIMIT
     """
     instances, not_dicom = _read_headers(paths)
     images, others = _ct_images(instances, len(paths))
+    own = {text(image.header, "SeriesInstanceUID") for image in images}
+    check_one_person([one.header for one in instances if text(one.header, "SeriesInstanceUID") in own])
     unique, copies = _without_copies(images)
     layout = lay_out([image.header for image in unique], limits)
     series = build(layout, [image.path for image in unique], _THREADS)

@@ -75,6 +75,10 @@ PLACEMENT: Final = MappingProxyType(
             "描述（Series Description）",
         ),
         "times (Acquisition Time)": ("Zeiten (Acquisition Time)", "时间（Acquisition Time）"),
+        "acquisitions (pause in Acquisition Time)": (
+            "Aufnahmen (Pause in Acquisition Time)",
+            "采集（Acquisition Time间隔）",
+        ),
         "passes (Acquisition Time)": ("Durchgänge (Acquisition Time)", "遍次（Acquisition Time）"),
         "passes (Instance Number)": ("Durchgänge (Instance Number)", "遍次（Instance Number）"),
         "{attribute} is not written as the standard says in {count} image(s): read all the same": (

@@ -64,7 +64,7 @@ class Part:
 
 
 def by_geometry(planes: Sequence[Plane], *, one_frame_of_reference: bool) -> list[list[Plane]]:
-    """Group planes that are parallel, of one size and in one frame of reference; the largest group first."""
+    """Group planes that are parallel, of one size and in one frame of reference: largest first, then supine."""
     named = Counter(plane.header.frame_of_reference_uid for plane in planes)
     named.pop("", None)
     usual = next((uid for uid, _ in named.most_common(1)), "")
@@ -74,7 +74,7 @@ def by_geometry(planes: Sequence[Plane], *, one_frame_of_reference: bool) -> lis
         frame = usual if one_frame_of_reference else plane.header.frame_of_reference_uid or usual
         key = (frame, turns.of(plane.orientation), plane.rows, plane.columns, spacings.of(plane.spacing_ji_mm))
         groups.setdefault(key, []).append(plane)
-    return sorted(groups.values(), key=len, reverse=True)
+    return sorted(groups.values(), key=lambda group: (-len(group), group[0].header.patient_position.endswith("P")))
 
 
 def each_has_its_own_frame_of_reference(planes: Sequence[Plane]) -> bool:

@@ -6,6 +6,7 @@ whether a part is a volume is for ``parts.py``.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations, pairwise
@@ -20,6 +21,9 @@ _MOST_PARTS = 20  # of one attribute that tell acquisitions apart: with more, it
 _SHARE_BETWEEN = 0.25  # of its slices lie between those of another part: the two interleave, they do not follow
 _SAME_EXTENT = 0.1  # of the longest part: parts that differ by less are equally long
 _KERNELS = SelectionRules()
+_MOMENT = re.compile(
+    r"(?:\d{6}(\d\d))?(\d\d):?(\d\d)?:?(\d\d(?:\.\d+)?)?(?:[+-]\d{4})?", re.ASCII
+)  # a day of the month
 
 
 @dataclass(frozen=True)
@@ -74,11 +78,34 @@ def splits_of(group: Sequence[Plane]) -> Iterator[Split]:
             parts.setdefault(value(plane), []).append(plane)
         if 1 < len(parts) <= _MOST_PARTS:
             yield Split(name, tuple(map(tuple, parts.values())))
+    yield from _by_pause(group)
     times = {plane.header.acquisition_time: plane for plane in group if plane.header.acquisition_time}
     numbers = {plane.header.instance_number: plane for plane in group if plane.header.instance_number is not None}
     yield from _by_passes("passes (Acquisition Time)", [times[time] for time in sorted(times)], len(group))
     in_order = [numbers[number] for number in sorted(number for number in numbers if number is not None)]
     yield from _by_passes("passes (Instance Number)", in_order, len(group))
+
+
+def _by_pause(group: Sequence[Plane]) -> Iterator[Split]:
+    """Part images at the longest pause between their acquisition times, where each has one."""
+    times = [seconds_of(plane.header.acquisition_time) for plane in group]
+    known = [time for time in times if time is not None]
+    moments = sorted(set(known))
+    if len(known) < len(group) or len(moments) < 3:
+        return
+    after = max(range(1, len(moments)), key=lambda n: moments[n] - moments[n - 1])
+    early = tuple(plane for plane, time in zip(group, known, strict=True) if time < moments[after])
+    late = tuple(plane for plane, time in zip(group, known, strict=True) if time >= moments[after])
+    yield Split("acquisitions (pause in Acquisition Time)", (early, late))
+
+
+def seconds_of(moment: str) -> float | None:
+    """Read the time of the day out of a TM or DT value (PS3.5 Table 6.2-1), in seconds; None where it is none."""
+    found = _MOMENT.fullmatch(moment)
+    if found is None:
+        return None
+    days, hours, minutes, seconds = (float(part or 0) for part in found.groups())
+    return ((days * 24 + hours) * 60 + minutes) * 60 + seconds
 
 
 def _by_passes(name: str, in_order: Sequence[Plane], size: int) -> Iterator[Split]:
