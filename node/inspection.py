@@ -18,6 +18,7 @@ from models.suitability import refuse_unsuitable
 from models.volume import Volume
 from node.assembly.assembled import AssembledSeries
 from node.assembly.files import assemble_files
+from node.assembly.limits import DEFAULT_LIMITS, AssemblyLimits
 from node.errors import AssemblyError, ConfigError, NoImages
 from node.folder import FolderScan, beside, no_images
 from node.ledger.ledger import Ledger
@@ -76,12 +77,12 @@ class Inspection:
     other_files: Mapping[str, int]
 
 
-def inspect(found: FolderScan, rules: SelectionRules) -> Inspection:
+def inspect(found: FolderScan, rules: SelectionRules, limits: AssemblyLimits = DEFAULT_LIMITS) -> Inspection:
     """Choose, assemble and pass the gate; what cannot be read hands over to the next best."""
     summaries = {uid: summarize(found.headers(uid)) for uid in found.series}
     selection = select(list(summaries.values()), rules)
     refused: dict[str, tuple[str, str]] = {}
-    read = _first_suitable(found, selection, refused)
+    read = _first_suitable(found, (selection, limits), refused)
     chosen_uid, chosen, gate = read if read else ("", None, None)
     refusal = None if chosen else _refusal(found, selection, refused)
     if chosen is None and selection.nearest:
@@ -156,16 +157,17 @@ def orientation(volume: Volume) -> str:
 
 
 def _first_suitable(
-    found: FolderScan, selection: Selection, refused: dict[str, tuple[str, str]]
+    found: FolderScan, given: tuple[Selection, AssemblyLimits], refused: dict[str, tuple[str, str]]
 ) -> tuple[str, AssembledSeries, tuple[str, str] | None] | None:
     """Give the best series that is read and passes the gate, else the best that is read, with the gate's reason.
 
     Why the others before it cannot be read is noted in ``refused``.
     """
     unsuitable: tuple[str, AssembledSeries, tuple[str, str]] | None = None
+    selection, limits = given
     for uid in selection.candidates:
         try:
-            series = assemble_files(found.files(uid))
+            series = assemble_files(found.files(uid), limits)
             refuse_unsuitable(series.volume)
         except AssemblyError as error:
             refused[uid] = (error.code, str(error))

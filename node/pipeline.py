@@ -16,6 +16,7 @@ from dataclasses import replace
 
 from node.analysis.analyser import Analyser
 from node.analysis.patient import SuppliedFacts, joined_facts, patient_facts, supplied_facts
+from node.assembly.assembled import AssembledSeries
 from node.assembly.files import assemble_files
 from node.assembly.headers import readable_headers
 from node.assembly.limits import DEFAULT_LIMITS, AssemblyLimits
@@ -81,7 +82,7 @@ def _analysed_or_refused(
         return _refused(job, (error.code, str(error)), context)
     except AnalysisError as error:
         return _refused(job, (error.reason_code, str(error)), context)
-    series = replace(series, notes=(*job.notes, *series.notes))
+    series, context = replace(series, notes=(*job.notes, *series.notes)), _of_volume(context, series)
     prior = supplied_prior(job.prior_report, series)
     frame_of_reference_uid = str(series.headers[0].get("FrameOfReferenceUID") or "")
     context = with_tracking(context, findings.nodules, prior.nodules or job.tracked, frame_of_reference_uid)
@@ -91,6 +92,12 @@ def _analysed_or_refused(
         warnings=(*job.warnings, *series.warnings, *findings.warnings, *supplied.warnings, *prior.warnings),
     )
     return analysed_bundle(series, timed, context, kinds=job.kinds, neighbours=job.neighbours, clock=clock)
+
+
+def _of_volume(context: ResultContext, series: AssembledSeries) -> ResultContext:
+    """Count the size of the volume among the inputs: thinned out for want of memory, a series gives other results."""
+    identity = f"{context.input_digest}|{series.volume.shape}"
+    return replace(context, input_digest=hashlib.sha256(identity.encode()).hexdigest())
 
 
 def _refused(job: Job, why: tuple[str, str], context: ResultContext) -> Bundle:

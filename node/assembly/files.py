@@ -17,11 +17,12 @@ from node.assembly.assemble import header_of
 from node.assembly.assembled import AssembledSeries
 from node.assembly.attributes import text
 from node.assembly.decoding import build, slice_hu
+from node.assembly.framing import Careless, careless_notes
 from node.assembly.identity import check_one_person
 from node.assembly.layout import instance_headers, lay_out
 from node.assembly.limits import DEFAULT_LIMITS, AssemblyLimits
 from node.assembly.planes import is_ct_image, pixel_plane
-from node.assembly.reading import read_instance
+from node.assembly.reading import open_instance
 from node.errors import MissingGeometry, NoImages, NotCT, UndecodableSlice
 from node.malformed import MALFORMED
 from node.series.planes import read_planes
@@ -36,6 +37,7 @@ _DICOM_SUFFIXES = frozenset({".dcm", ".dicom", ".dic", ".ima"})
 class _Instance:
     path: Path
     header: Dataset
+    careless: tuple[Careless, ...]
 
 
 def assemble_files(paths: Sequence[Path], limits: AssemblyLimits = DEFAULT_LIMITS) -> AssembledSeries:
@@ -67,7 +69,8 @@ def assemble_files(paths: Sequence[Path], limits: AssemblyLimits = DEFAULT_LIMIT
     unique, copies = _without_copies(images)
     layout = lay_out([image.header for image in unique], limits)
     series = build(layout, [image.path for image in unique], _THREADS)
-    return replace(series, notes=(*_notes(not_dicom, others, copies), *series.notes))
+    notes = (*_notes(not_dicom, others, copies), *careless_notes(image.careless for image in unique))
+    return replace(series, notes=(*notes, *series.notes))
 
 
 def decode_slice_hu(path: Path) -> tuple[npt.NDArray[np.int16], tuple[float, float]]:
@@ -81,9 +84,10 @@ def decode_slice_hu(path: Path) -> tuple[npt.NDArray[np.int16], tuple[float, flo
     ------
     NoImages, NotCT, MissingGeometry, WrongRescale, UndecodableSlice
     """
-    header = _read_header(path, "the file")
-    if header is None:
+    instance = _read_header(path, "the file")
+    if instance is None:
         raise NoImages("the file is not DICOM")
+    header = instance.header
     read, strays = instance_headers([header])
     planes, unplaced = read_planes(0, read[0]) if read else ([], [])
     for stray in (*strays, *unplaced):
@@ -97,18 +101,18 @@ def decode_slice_hu(path: Path) -> tuple[npt.NDArray[np.int16], tuple[float, flo
 def _read_headers(paths: Sequence[Path]) -> tuple[list[_Instance], int]:
     """Read every header; count the files that are not DICOM."""
     named = [(path, f"file {number} of {len(paths)}") for number, path in enumerate(paths, start=1)]
-    read = [(path, _read_header(path, where)) for path, where in named]
-    instances = [_Instance(path, header) for path, header in read if header is not None]
+    instances = [read for path, where in named if (read := _read_header(path, where)) is not None]
     return instances, len(paths) - len(instances)
 
 
-def _read_header(path: Path, where: str) -> Dataset | None:
+def _read_header(path: Path, where: str) -> _Instance | None:
     """Read a header without pixel data, or give None if the file does not even claim to be DICOM.
 
     A file name may hold a patient's name, so that messages count files instead.
     """
     try:
-        return header_of(read_instance(path, pixels=False))
+        with open_instance(path) as opened:
+            return _Instance(path, header_of(opened.dataset), opened.careless)
     except InvalidDicomError:
         if path.suffix.lower() not in _DICOM_SUFFIXES:
             return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -13,10 +14,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from node.assembly.limits import DEFAULT_LIMITS
 from node.commands.options import ConfigOption, JsonOption, open_existing_ledger, read_settings
 from node.errors import ConfigError
 from node.folder import FolderScan, opened, scan
 from node.inspection import InspectedState, Inspection, inspect, inspection_json, orientation, stored_series
+from node.machine import analysis_bytes, memory_bytes, volume_bytes
 from node.results.context import DISCLAIMER
 from node.volume_file import suffix_of, write_volume
 
@@ -47,9 +50,11 @@ def run(
         suffix_of(volume)
         if not volume.parent.is_dir():
             raise ConfigError(f"--volume {volume}: there is no such folder")
-    rules = read_settings(config).selection
+    settings = read_settings(config)
+    memory = analysis_bytes(settings.analysis.memory_gb, memory_bytes())
+    limits = replace(DEFAULT_LIMITS, max_bytes=volume_bytes(settings.analysis.volume_limit_gb, memory))
     with _found(source, series, config) as found:
-        inspection = inspect(found, rules)
+        inspection = inspect(found, settings.selection, limits)
     if volume is not None and inspection.chosen is not None:
         write_volume(inspection.chosen.volume, volume)
     if as_json:
