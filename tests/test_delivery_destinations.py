@@ -73,7 +73,7 @@ def test_one_refused_instance_does_not_stop_the_others(tmp_path: Path) -> None:
     assert [result.outcome for result in results] == [Outcome.STORED, Outcome.REFUSED, Outcome.STORED]
 
 
-def test_an_abort_in_the_middle_leaves_the_unanswered_for_another_try(tmp_path: Path) -> None:
+def test_an_object_that_the_archive_chokes_on_does_not_hold_the_others_back(tmp_path: Path) -> None:
     files = [write_instance(tmp_path) for _ in range(4)]
 
     def abort_at_second(event: Any) -> int:
@@ -84,8 +84,24 @@ def test_an_abort_in_the_middle_leaves_the_unanswered_for_another_try(tmp_path: 
     with archive(abort_at_second) as destination:
         results = deliver(files, destination)
 
-    assert [result.outcome for result in results] == [Outcome.STORED, *[Outcome.RETRY] * 3]
+    assert [result.outcome for result in results] == [Outcome.STORED, Outcome.RETRY, *[Outcome.STORED] * 2]
     assert [result.sop_instance_uid for result in results] == [path.stem for path in files]
+
+
+def test_an_archive_that_ends_every_association_is_left_alone_after_the_third(tmp_path: Path) -> None:
+    files = [write_instance(tmp_path) for _ in range(6)]
+    tried = []
+
+    def abort(event: Any) -> int:
+        tried.append(event.request.AffectedSOPInstanceUID)
+        event.assoc.abort()
+        return 0x0000
+
+    with archive(abort) as destination:
+        results = deliver(files, destination)
+
+    assert [result.outcome for result in results] == [Outcome.RETRY] * 6
+    assert tried == [path.stem for path in files[:3]]
 
 
 def test_a_destination_that_is_down_is_tried_again(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ not answered is to be tried again.
 from __future__ import annotations
 
 import re
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -31,6 +32,7 @@ __all__ = ["Destination", "SendResult", "echo", "parse_peer", "send", "send_fold
 _PEER = re.compile(r"(?P<ae_title>[^@\\]{1,16})@(?P<host>\[[^\]]+\]|[^:\s\[\]]+):(?P<port>[0-9]{1,5})", re.ASCII)
 _IMPLICIT = "1.2.840.10008.1.2"
 _LARGEST_PORT = 65535
+_ASSOCIATIONS = 3  # for one batch: an archive that ends the third one at an object is left alone for now
 _MESSAGE_IDS = 0xFFFF  # Message ID is an unsigned short, PS3.7 section 9.3.1.1
 
 
@@ -146,7 +148,9 @@ def _send_batch(
     calling_ae_title: str,
     timeout_s: float,
     is_wanted: Callable[[Path], bool] = lambda _: True,
+    associations: int = _ASSOCIATIONS,
 ) -> Iterator[SendResult]:
+    """Send over one association, and what is left over another one where the destination ends it at some object."""
     _config.STORE_SEND_CHUNKED_DATASET = True  # pynetdicom: send a file's bytes as they are, piece by piece
     waiting = deque(batch.files)
     try:
@@ -155,16 +159,27 @@ def _send_batch(
                 file = waiting.popleft()
                 if not is_wanted(file.path):
                     continue
+                began = time.monotonic()
                 result = _send_one(association, destination, file, len(waiting) % _MESSAGE_IDS + 1)
                 yield result
                 following = next_form(file) if result.is_about_class else None
                 if following is not None:
                     waiting.appendleft(following)
                 if result.outcome is Outcome.RETRY and result.status is None:
-                    raise DeliveryError(f"{destination}: the association ended before this instance", None, True)
+                    associations = 0 if time.monotonic() - began >= timeout_s else associations  # it hangs
+                    break
     except DeliveryError as error:
         for file in waiting:
             yield from _unsent(file, destination, error)
+        return
+    if waiting and associations > 1:
+        # One object that an archive chokes on must not hold the others back.
+        rest = replace(batch, files=tuple(waiting))
+        yield from _send_batch(rest, destination, calling_ae_title, timeout_s, is_wanted, associations - 1)
+        return
+    ended = DeliveryError(f"{destination}: the association ended before this instance", None, True)
+    for file in waiting:
+        yield from _unsent(file, destination, ended)
 
 
 def _unsent(file: Outgoing, destination: Destination, error: DeliveryError) -> Iterator[SendResult]:
