@@ -171,16 +171,20 @@ def test_bits_that_cannot_be_read_are_named(volume: Volume, bits: dict[str, Any]
     assert "Bits Allocated" in refused(ct_datasets(volume, **bits), errors.UndecodableSlice)
 
 
-@pytest.mark.parametrize("size", [{"Rows": 65535}, {"Columns": 65535}, {"Rows": 0}, {"Rows": 65535, "Columns": 65535}])
+@pytest.mark.parametrize("size", [{"Rows": 65535}, {"Columns": 65535}, {"Rows": 65535, "Columns": 65535}])
 def test_an_absurd_matrix_is_named_before_anything_is_allocated(volume: Volume, size: dict[str, Any]) -> None:
     assert "Rows and Columns" in refused(ct_datasets(volume, **size), errors.UndecodableSlice)
+
+
+def test_an_image_without_rows(volume: Volume) -> None:
+    assert "Rows" in refused(ct_datasets(volume, Rows=0), errors.MissingGeometry)
 
 
 def test_rows_written_with_32_bits(volume: Volume) -> None:
     slices = ct_datasets(volume)
     for dataset in slices:
         dataset.add_new(0x00280010, "UL", 1 << 31)
-    assert "Rows and Columns" in refused(slices, errors.UndecodableSlice)
+    assert "Rows" in refused(slices, errors.MissingGeometry), "no number of rows that an image can have"
     for dataset in slices:
         dataset.add_new(0x00280010, "UL", SHAPE[1])
     assert np.array_equal(assemble(slices).volume.hu, volume.hu)

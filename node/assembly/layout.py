@@ -110,8 +110,9 @@ def _from_sources(placement: Placement, sources: Sequence[int]) -> Placement:
 
 def _layout(placement: Placement, headers: Sequence[Dataset], limits: AssemblyLimits) -> Layout:
     """Say how each slice is read, at every n-th slice and pixel where the whole is too large for this machine."""
+    whole = tuple(pixel_plane(plane, headers[plane.source]) for plane in placement.planes)
     slice_step, pixel_step = thinning(placement.shape, placement.spacing_kji_mm, limits)
-    planes = tuple(pixel_plane(plane, headers[plane.source]) for plane in placement.planes[::slice_step])
+    planes = whole[::slice_step]
     kept = [(k, plane) for k, plane in placement.copies if k % slice_step == 0]
     return Layout(
         planes=planes,
