@@ -42,6 +42,19 @@ def test_fine_pixels_are_thinned_first_and_lead_back_to_their_source() -> None:
     assert any("one pixel in 2 was read" in sentence for sentence in series.warnings)
 
 
+def test_slices_of_a_tilted_gantry_keep_their_own_shift() -> None:
+    slices = ct_datasets(volume(0.25, 1.0))
+    for k, dataset in enumerate(slices):
+        x, y, z = dataset.ImagePositionPatient
+        dataset.ImagePositionPatient = [x, f"{float(y) + 0.1 * k:.4f}", z]
+    whole = assemble(slices)
+    assert whole.shifts_ji_px.any()
+    series = assemble(slices, AssemblyLimits(max_bytes=volume_bytes(SHAPE) - 1))
+    assert np.array_equal(series.volume.hu, whole.volume.hu[::2])
+    assert np.array_equal(series.shifts_ji_px, whole.shifts_ji_px[::2])
+    assert series.source_point_ji(3, 7.0, 9.0) == whole.source_point_ji(6, 7.0, 9.0)
+
+
 def test_what_fits_is_read_whole_and_nothing_is_said() -> None:
     series = assemble(ct_datasets(volume(0.25, 1.0)), AssemblyLimits(max_bytes=volume_bytes(SHAPE)))
     assert series.volume.shape == SHAPE
